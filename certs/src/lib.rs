@@ -1,0 +1,28 @@
+//! Certificates on both sides of the proxy.
+//!
+//! Towards the workload: one [`InstanceCa`] for each instance mints a [`Leaf`] for each name, and a
+//! [`LeafCache`] keeps the leaves in use. Towards upstreams: [`upstream_roots`] says whom to trust, and
+//! [`trust_bundle`] is the file that makes the workload trust its CA beside the usual roots.
+//!
+//! No sockets and no clock here: the time is always an argument. Keys live in memory only.
+
+#![forbid(unsafe_code)]
+
+mod ca;
+mod cache;
+mod error;
+mod key;
+mod leaf;
+mod name;
+mod trust;
+mod validity;
+
+#[cfg(test)]
+mod testing;
+
+pub use ca::InstanceCa;
+pub use cache::LeafCache;
+pub use error::CertError;
+pub use leaf::Leaf;
+pub use name::SubjectName;
+pub use trust::{SystemRoots, trust_bundle, upstream_roots};
