@@ -1,0 +1,79 @@
+//! What can go wrong while a namespace is made, and what the user can do about it.
+//! Kernels and distributions forbid user namespaces in several ways; each gets one message that names the cure.
+
+use std::io;
+
+/// Capture failed; nothing was left behind, for every namespace dies with the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// A system call of the proxy itself failed.
+    #[error("cannot {step}: {source}")]
+    Step {
+        /// What was being done, in the infinitive.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The agent said why it could not go on.
+    #[error("{0}")]
+    Agent(String),
+    /// The agent ended without a word, or said something that is not in the protocol.
+    #[error("the agent ended unexpectedly: {0}")]
+    Handover(String),
+}
+
+impl CaptureError {
+    pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Step { step, source }
+    }
+
+    /// The sentence for the user: the step, the kernel's answer and, where it is known, the cure.
+    pub(super) fn explain(&self) -> String {
+        match self {
+            Self::Step { source, .. } if forbidden(source) => match hint() {
+                Some(hint) => format!("{self}\n  hint: {hint}"),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl From<nix::errno::Errno> for CaptureError {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Self::Step { step: "set up the namespace", source: errno.into() }
+    }
+}
+
+fn forbidden(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EUSERS | libc::EINVAL)
+    )
+}
+
+/// The known ways in which user namespaces are switched off, most specific first.
+fn hint() -> Option<&'static str> {
+    let sysctl =
+        |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    if sysctl("/proc/sys/user/max_user_namespaces", "0") {
+        return Some("user namespaces are switched off: `sysctl -w user.max_user_namespaces=15000`");
+    }
+    if sysctl("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        return Some(
+            "unprivileged user namespaces are switched off: `sysctl -w kernel.unprivileged_userns_clone=1`",
+        );
+    }
+    if sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        return Some(
+            "AppArmor restricts user namespaces (Ubuntu 23.10 and later): install an AppArmor profile that grants \
+             `userns` to this binary, or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
+        );
+    }
+    let filtered =
+        std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("Seccomp:\t2"));
+    filtered.then_some(
+        "a seccomp filter is in force, as in a Docker container: start the container with \
+         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`, or run outside of it",
+    )
+}

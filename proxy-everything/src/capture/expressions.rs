@@ -1,0 +1,48 @@
+//! The one nftables expression that the `nftnl` crate lacks and a transparent proxy is made of: `tproxy`.
+
+use std::{net::IpAddr, ptr::NonNull};
+
+use nftnl::{
+    Rule,
+    expr::{Expression, Immediate, Register},
+};
+use nftnl_sys as sys;
+
+/// `tproxy ip|ip6 to ADDRESS:PORT`: hands the packet to the transparent socket bound there.
+/// Where there is no such socket the rule is left, and the next one rejects.
+pub(super) struct Tproxy {
+    pub(super) to: IpAddr,
+    pub(super) port: u16,
+}
+
+impl Tproxy {
+    /// Adds the expression to `rule`, with the loads of its two registers before it.
+    pub(super) fn add_to(&self, rule: &mut Rule<'_>) {
+        match self.to {
+            IpAddr::V4(ip) => rule.add_expr(&Immediate::new(ip.octets(), Register::Reg1)),
+            IpAddr::V6(ip) => rule.add_expr(&Immediate::new(ip.octets(), Register::Reg1)),
+        }
+        rule.add_expr(&Immediate::new(self.port.to_be(), Register::Reg2));
+        rule.add_expr(self);
+    }
+}
+
+impl Expression for Tproxy {
+    #[expect(
+        clippy::expect_used,
+        reason = "allocation failure, or a libnftnl older than the one we link against"
+    )]
+    fn to_expr(&self, _rule: &Rule<'_>) -> NonNull<sys::nftnl_expr> {
+        let family = if self.to.is_ipv4() { libc::NFPROTO_IPV4 } else { libc::NFPROTO_IPV6 };
+        // SAFETY: the name is a C string; the attributes set are those of this expression; the rule takes ownership.
+        unsafe {
+            let expression =
+                NonNull::new(sys::nftnl_expr_alloc(c"tproxy".as_ptr())).expect("libnftnl knows tproxy");
+            let raw = expression.as_ptr();
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_TPROXY_FAMILY as u16, family as u32);
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_TPROXY_REG_ADDR as u16, Register::Reg1.to_raw());
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_TPROXY_REG_PORT as u16, Register::Reg2.to_raw());
+            expression
+        }
+    }
+}

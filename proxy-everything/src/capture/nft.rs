@@ -1,0 +1,164 @@
+//! The rules of a sealed namespace, one chain in one table, sent as one transaction. Every packet that the workload sends
+//! comes back through prerouting on `lo`; there each is its own, delivered to us, or rejected at once with an error that the
+//! sender sees. Policy is never here: the rules are the same for every instance and never change.
+//! Addresses are compared in rules and never looked up in sets, whose look-ups are not consistent while a transaction commits.
+
+use std::{
+    ffi::CString,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    os::fd::AsRawFd,
+};
+
+use nftnl::{
+    Batch, Chain, ChainType, FinalizedBatch, Hook, MsgType, Policy, ProtoFamily, Rule, Table,
+    expr::{Cmp, CmpOp, IcmpCode, NetworkHeaderField, Payload, RejectionType, Verdict},
+    nft_expr,
+};
+
+use super::{
+    CaptureError, DNS_PORT, LISTEN_PORT, LISTEN_V4, LISTEN_V6, OWN_V4, OWN_V6, expressions::Tproxy, syscall,
+};
+
+const TABLE: &std::ffi::CStr = c"proxy_everything";
+/// Before the routing decision and before any filter that the workload might add: the priority named `mangle`.
+const PRIORITY_MANGLE: i32 = -150;
+const TCP: u8 = libc::IPPROTO_TCP as u8;
+const UDP: u8 = libc::IPPROTO_UDP as u8;
+
+/// Installs the rules in the namespace that the calling thread is in.
+pub(super) fn install() -> Result<(), CaptureError> {
+    send(&rules()).map_err(CaptureError::step("install the nftables rules"))
+}
+
+fn rules() -> FinalizedBatch {
+    let mut batch = Batch::new();
+    let table = Table::new(TABLE, ProtoFamily::Inet);
+    batch.add(&table, MsgType::Add);
+    let mut chain = Chain::new(c"prerouting", &table);
+    chain.set_hook(Hook::PreRouting, PRIORITY_MANGLE);
+    chain.set_type(ChainType::Filter);
+    chain.set_policy(Policy::Accept);
+    batch.add(&chain, MsgType::Add);
+
+    // Replies to the workload, ICMP errors among them: they are addressed to it and must not be proxied again.
+    for own in [IpAddr::V4(OWN_V4), IpAddr::V6(OWN_V6)] {
+        add(&mut batch, &chain, "own address", |rule| {
+            to_address(rule, own);
+            rule.add_expr(&nft_expr!(verdict accept));
+        });
+    }
+    for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
+        add(&mut batch, &chain, "not addressable", |rule| {
+            to_address(rule, listener);
+            reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
+        });
+    }
+    // Before loopback: resolvers on 127.0.0.0/8 (127.0.0.53, 127.0.0.11) are the ones most systems ask.
+    for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
+        add(&mut batch, &chain, "DNS", |rule| {
+            protocol(rule, listener, UDP);
+            rule.add_expr(&nft_expr!(payload udp dport));
+            rule.add_expr(&nft_expr!(cmp == DNS_PORT.to_be()));
+            deliver(rule, listener, DNS_PORT);
+        });
+    }
+    loopback(&mut batch, &chain);
+    for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
+        add(&mut batch, &chain, "TCP", |rule| {
+            protocol(rule, listener, TCP);
+            deliver(rule, listener, LISTEN_PORT);
+        });
+    }
+    // Only reached when the proxy is gone, or for what is not proxied: QUIC, so that HTTP/3 clients fall back at once, ping.
+    add(&mut batch, &chain, "proxy gone", |rule| {
+        rule.add_expr(&nft_expr!(meta l4proto));
+        rule.add_expr(&nft_expr!(cmp == TCP));
+        reject(rule, RejectionType::TcpRst);
+    });
+    add(&mut batch, &chain, "UDP", |rule| {
+        rule.add_expr(&nft_expr!(meta l4proto));
+        rule.add_expr(&nft_expr!(cmp == UDP));
+        reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
+    });
+    add(&mut batch, &chain, "the rest", |rule| reject(rule, RejectionType::Icmp(IcmpCode::AdminProhibited)));
+    batch.finalize()
+}
+
+fn loopback(batch: &mut Batch, chain: &Chain<'_>) {
+    add(batch, chain, "loopback", |rule| {
+        family(rule, IpAddr::V4(OWN_V4));
+        // The first byte of the IPv4 destination (offset 16); the crate's `*_bits` fields are bytes.
+        rule.add_expr(&Payload::Network(NetworkHeaderField::Raw { offset_bits: 16, length_bits: 1 }));
+        rule.add_expr(&Cmp::new(CmpOp::Eq, 127u8));
+        rule.add_expr(&nft_expr!(verdict accept));
+    });
+    add(batch, chain, "loopback", |rule| {
+        to_address(rule, Ipv6Addr::LOCALHOST.into());
+        rule.add_expr(&nft_expr!(verdict accept));
+    });
+}
+
+fn add<'a>(batch: &mut Batch, chain: &'a Chain<'a>, comment: &str, fill: impl FnOnce(&mut Rule<'a>)) {
+    let mut rule = Rule::new(chain);
+    if let Ok(comment) = CString::new(comment) {
+        // A comment that is refused is no reason to go without the rule.
+        let _ = rule.set_comment(comment);
+    }
+    fill(&mut rule);
+    batch.add(&rule, MsgType::Add);
+}
+
+fn family(rule: &mut Rule<'_>, of: IpAddr) {
+    let family = if of.is_ipv4() { libc::NFPROTO_IPV4 } else { libc::NFPROTO_IPV6 };
+    rule.add_expr(&nft_expr!(meta nfproto));
+    rule.add_expr(&Cmp::new(CmpOp::Eq, family as u8));
+}
+
+fn protocol(rule: &mut Rule<'_>, family_of: IpAddr, protocol: u8) {
+    family(rule, family_of);
+    rule.add_expr(&nft_expr!(meta l4proto));
+    rule.add_expr(&Cmp::new(CmpOp::Eq, protocol));
+}
+
+fn to_address(rule: &mut Rule<'_>, address: IpAddr) {
+    family(rule, address);
+    match address {
+        IpAddr::V4(ip) => {
+            rule.add_expr(&nft_expr!(payload ipv4 daddr));
+            rule.add_expr(&Cmp::new(CmpOp::Eq, ip));
+        }
+        IpAddr::V6(ip) => {
+            rule.add_expr(&nft_expr!(payload ipv6 daddr));
+            rule.add_expr(&Cmp::new(CmpOp::Eq, ip));
+        }
+    }
+}
+
+fn deliver(rule: &mut Rule<'_>, to: IpAddr, port: u16) {
+    Tproxy { to, port }.add_to(rule);
+    rule.add_expr(&nft_expr!(counter));
+    rule.add_expr(&nft_expr!(verdict accept));
+}
+
+fn reject(rule: &mut Rule<'_>, how: RejectionType) {
+    rule.add_expr(&nft_expr!(counter));
+    rule.add_expr(&Verdict::Reject(how));
+}
+
+/// Sends the batch in one message, which makes it one transaction, and waits for every acknowledgement.
+fn send(batch: &FinalizedBatch) -> io::Result<()> {
+    let socket = mnl::Socket::new(mnl::Bus::Netfilter)?;
+    let pages: Vec<_> = batch.iter().map(io::IoSlice::new).collect();
+    syscall::send_to_kernel(socket.as_raw_fd(), &pages)?;
+    // Words, not bytes: netlink headers are read in place and must be aligned.
+    let mut buffer = vec![0; nftnl::nft_nlmsg_maxsize() as usize];
+    let mut expected = batch.sequence_numbers();
+    while !expected.is_empty() {
+        for message in socket.recv(&mut buffer[..])? {
+            let sequence = expected.next().ok_or(io::ErrorKind::InvalidData)?;
+            mnl::cb_run(message?, sequence, socket.portid())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! System calls for which no safe wrapper exists in the crates we use. Each function is one call, checked, with its
+//! reason; nothing here decides anything.
+
+use std::{
+    io::{self, IoSlice},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::process::CommandExt,
+    },
+    path::Path,
+    process::Command,
+};
+
+use nix::{fcntl, sys::resource, sys::signal::Signal, unistd::Pid};
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Makes this process opaque to others of its uid: no ptrace, no reading of its memory, no core dumps (the CA key and
+/// secrets live in it), no regained privileges.
+pub fn harden() -> io::Result<()> {
+    nix::sys::prctl::set_dumpable(false)?;
+    nix::sys::prctl::set_no_new_privs()?;
+    resource::setrlimit(resource::Resource::RLIMIT_CORE, 0, 0)?;
+    Ok(())
+}
+
+/// Marks every descriptor from `first` on close-on-exec: an inherited one could lead out of the sealed namespace.
+pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: only flags of descriptors change.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })
+        .map(drop)
+}
+
+/// Lets one descriptor through the next exec of `command`, and ties the child's life to this thread.
+pub(super) fn keep_across_exec(command: &mut Command, descriptor: RawFd) {
+    let prepare = move || {
+        // SAFETY: the descriptor outlives the spawn; it is open in the child because fork copied it.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        fcntl::fcntl(descriptor, fcntl::FcntlArg::F_SETFD(fcntl::FdFlag::empty()))?;
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        Ok(())
+    };
+    // SAFETY: the closure makes two system calls and nothing else, so it is safe between fork and exec.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Debug)]
+pub struct Pidfd(OwnedFd);
+
+impl Pidfd {
+    pub(super) fn open(process: Pid) -> io::Result<Self> {
+        // SAFETY: the kernel makes a new descriptor, which we alone own.
+        let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, process.as_raw(), 0) })?;
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) }))
+    }
+
+    /// Sends `signal` (a number); a process that is gone already is no error for the caller to handle.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let none = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: a null siginfo means what kill(2) would send.
+        check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, none, 0) })
+            .map(drop)
+    }
+}
+
+impl From<OwnedFd> for Pidfd {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
+impl AsFd for Pidfd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Makes the mount at `path` read-only, and those below it. Unlike a remount this only ever adds a flag, so it works on
+/// mounts whose other flags are locked by a more privileged namespace. Linux 5.12 or later.
+pub(super) fn set_read_only(path: &Path) -> io::Result<()> {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
+    let attributes =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // SAFETY: both pointers are valid for the call, and the size is that of the structure.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of_val(&attributes),
+        )
+    })
+    .map(drop)
+}
+
+/// One datagram to the kernel (port 0) made of all `pages`.
+pub(super) fn send_to_kernel(socket: RawFd, pages: &[IoSlice<'_>]) -> io::Result<()> {
+    let kernel = nix::sys::socket::NetlinkAddr::new(0, 0);
+    nix::sys::socket::sendmsg(socket, pages, &[], nix::sys::socket::MsgFlags::empty(), Some(&kernel))?;
+    Ok(())
+}
