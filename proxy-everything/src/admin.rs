@@ -1,0 +1,73 @@
+//! The admin API: HTTP and JSON on a unix socket outside the workload's reach. Mode 0600, and the peer's uid is checked too.
+//! An answer to a change is given when the change is in force, and not before; a bad document changes nothing and is told
+//! what is wrong with it. What is said here is read by `proxy-everything policy` and `status`, and by anybody's scripts.
+
+mod routes;
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+};
+
+use crate::instance::Instance;
+
+/// Connections served at once.
+const MAX_CONNECTIONS: usize = 16;
+/// A whole request head, in seconds; callers are local.
+const HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The bound socket; its file is removed when this is dropped.
+pub struct AdminSocket {
+    listener: std::os::unix::net::UnixListener,
+    path: PathBuf,
+}
+
+impl AdminSocket {
+    /// Binds `path`, in a folder that only we can enter.
+    pub fn bind(path: PathBuf) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Serves `instance` until the task is dropped.
+    pub async fn serve(self, instance: Arc<Instance>) -> io::Result<()> {
+        let listener = UnixListener::from_std(self.listener.try_clone()?)?;
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
+            let (stream, _) = listener.accept().await?;
+            if !is_permitted(&stream) {
+                tracing::warn!("a process of another user tried the admin socket");
+                continue;
+            }
+            let instance = Arc::clone(&instance);
+            tokio::spawn(async move {
+                let service = service_fn(|request| routes::answer(request, Arc::clone(&instance)));
+                let mut builder = http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+                if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+                    tracing::debug!(%error, "admin connection");
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Our own user, or root.
+fn is_permitted(stream: &UnixStream) -> bool {
+    let ours = nix::unistd::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0)
+}

@@ -1,0 +1,114 @@
+//! What the admin API can be asked. `GET /v1/status`; `GET /v1/policy` and `PUT /v1/policy?base=FOLDER`, the document as text.
+
+use std::{convert::Infallible, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use crate::{
+    config::{ConfigError, Document},
+    instance::Instance,
+};
+
+/// Largest document, in bytes.
+const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
+
+type Answer = Response<Full<Bytes>>;
+
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    instance: Arc<Instance>,
+) -> Result<Answer, Infallible> {
+    Ok(match (request.method(), request.uri().path()) {
+        (&Method::GET, "/v1/status") => json(StatusCode::OK, &status(&instance)),
+        (&Method::GET, "/v1/policy") => policy(&instance),
+        (&Method::PUT, "/v1/policy") => apply(request, instance).await,
+        (_, "/v1/status" | "/v1/policy") => {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "this resource has no such method")
+        }
+        _ => problem(StatusCode::NOT_FOUND, "the resources are /v1/status and /v1/policy"),
+    })
+}
+
+fn status(instance: &Instance) -> Value {
+    json!({
+        "instance": &*instance.id,
+        "class": &*instance.class,
+        "generation": instance.current().number(),
+        "pid": std::process::id(),
+        "connections": instance.connections(),
+        "requests": instance.requests(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// The document as it was given: it holds references to secrets and never a value.
+fn policy(instance: &Instance) -> Answer {
+    let generation = instance.current();
+    let mut response = Response::new(Full::from(generation.document().text.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", generation.number())) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let base = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "base");
+    let base = PathBuf::from(base.map_or_else(|| "/".into(), |(_, value)| value.into_owned()));
+    if !base.is_absolute() {
+        return problem(StatusCode::BAD_REQUEST, "`base` is not an absolute path");
+    }
+    let Ok(body) = Limited::new(request.into_body(), MAX_DOCUMENT).collect().await else {
+        return problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the document did not arrive, or is larger than 4 MiB",
+        );
+    };
+    let Ok(text) = String::from_utf8(body.to_bytes().into()) else {
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8");
+    };
+    let change = move || instance.apply(Document { text, base });
+    match tokio::task::spawn_blocking(change).await {
+        Ok(Ok(number)) => json(StatusCode::OK, &json!({ "generation": number })),
+        Ok(Err(error)) => faulty(&error),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the change was not made"),
+    }
+}
+
+fn faulty(error: &ConfigError) -> Answer {
+    let mut body = problem_body(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string());
+    if let Some((line, column)) = error.position()
+        && let Some(body) = body.as_object_mut()
+    {
+        body.insert("line".into(), line.into());
+        body.insert("column".into(), column.into());
+    }
+    as_problem(StatusCode::UNPROCESSABLE_ENTITY, &body)
+}
+
+fn problem(status: StatusCode, detail: &str) -> Answer {
+    as_problem(status, &problem_body(status, detail))
+}
+
+fn problem_body(status: StatusCode, detail: &str) -> Value {
+    json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail })
+}
+
+fn as_problem(status: StatusCode, body: &Value) -> Answer {
+    let mut response = json(status, body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+fn json(status: StatusCode, value: &Value) -> Answer {
+    let mut response = Response::new(Full::from(format!("{value}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

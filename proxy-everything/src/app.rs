@@ -1,0 +1,146 @@
+//! The `run` verb, beat by beat: read the policy, make the instance, seal the command in, serve it, and end as it ends. All
+//! that can fail because of what the user wrote fails before the first process is started.
+
+mod signals;
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, ExitStatus},
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow};
+use certs::InstanceCa;
+use handlers::Engine;
+use rustls::pki_types::UnixTime;
+use tokio::sync::Semaphore;
+
+use crate::{
+    accept,
+    admin::AdminSocket,
+    audit::{AuditLog, Target},
+    capture::{self, Captured, Seal, TransparentSocket},
+    cli::RunOptions,
+    config::{self, ConfigError, Document, Visible},
+    dns, environment,
+    instance::{Instance, Parts},
+    state::StateDir,
+    tls::TlsOpener,
+};
+
+/// Runs the command and gives its exit status, as a shell would.
+pub fn run(options: RunOptions) -> anyhow::Result<u8> {
+    capture::harden().context("cannot harden this process")?;
+    capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
+    let document = read_document(options.policy.as_deref())?;
+    let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
+    let parsed = policy::Document::parse(&document.text).map_err(|fault| in_file(&shown, fault.into()))?;
+
+    let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
+    let state = StateDir::locate(options.state.state_dir.as_deref());
+    state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
+    let audit = audit_target(options.audit.as_deref())?;
+    let secrets = config::secret_variables(&parsed);
+    let environment = environment::for_workload(std::env::vars_os(), &secrets);
+    let visible = Visible {
+        variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
+        hidden_files: config::secret_files(&parsed, &document.base),
+    };
+
+    let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
+    let parts = Parts {
+        id: id.clone(),
+        class: options.class,
+        audit: AuditLog::open(&audit).with_context(|| format!("cannot open the audit log {audit}"))?,
+        tls: TlsOpener::new(ca).context("cannot set up TLS")?,
+        engine: Engine::new().context("cannot start the WebAssembly engine")?,
+        visible: visible.clone(),
+    };
+    let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
+    let instance = Arc::new(instance);
+    let admin = state.socket(&id);
+    let admin =
+        AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
+    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
+    read_only.extend(config::program_files(&parsed, &instance.current().document().base));
+    let masked = masked(&state, &audit, visible);
+    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, read_only };
+    let captured = capture::run(&options.command, &environment, &seal)?;
+    serve(captured, instance, admin)
+}
+
+fn read_document(path: Option<&Path>) -> anyhow::Result<Document> {
+    let Some(path) = path else { return Ok(Document { text: String::new(), base: "/".into() }) };
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let base = std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok(Document { text, base })
+}
+
+/// `FILE:LINE:COLUMN: text`, the form that editors jump to.
+fn in_file(path: &Path, error: ConfigError) -> anyhow::Error {
+    let separator = if error.position().is_some() { ":" } else { ": " };
+    anyhow!("{}{separator}{error}", path.display())
+}
+
+/// Not the terminal: the command's output belongs there.
+fn audit_target(given: Option<&Path>) -> anyhow::Result<Target> {
+    match given {
+        Some(path) if path == Path::new("-") => return Ok(Target::Stderr),
+        Some(path) => return Ok(Target::File(path.to_owned())),
+        None => {}
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory = if nix::unistd::geteuid().is_root() {
+        PathBuf::from("/var/log")
+    } else {
+        let home = || variable("HOME").map(|home| home.join(".local/state"));
+        variable("XDG_STATE_HOME")
+            .or_else(home)
+            .context("there is no home folder for the audit log: use --audit")?
+    };
+    let directory = directory.join("proxy-everything");
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make {} for the audit log: use --audit", directory.display()))?;
+    Ok(Target::File(directory.join("audit.jsonl")))
+}
+
+/// What the workload must not see: secrets, our state and records, and the sockets that lead out of its network.
+fn masked(state: &StateDir, audit: &Target, visible: Visible) -> Vec<PathBuf> {
+    let mut masked: Vec<PathBuf> = visible.hidden_files.into_iter().collect();
+    masked.push(state.path().to_owned());
+    if let Target::File(path) = audit {
+        masked.push(path.clone());
+    }
+    masked.extend(environment::sockets(std::env::vars_os()));
+    masked
+}
+
+/// Serves the captured command until it ends.
+fn serve(captured: Captured, instance: Arc<Instance>, admin: AdminSocket) -> anyhow::Result<u8> {
+    let Captured { tcp, dns, agent, command } = captured;
+    signals::pass_on(command).context("cannot watch for signals")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?;
+    let slots = Arc::new(Semaphore::new(instance.current().limits().max_connections()));
+    let status = runtime.block_on(async {
+        for listener in tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(accept::serve(listener, Arc::clone(&instance), Arc::clone(&slots)));
+        }
+        for socket in dns {
+            tokio::spawn(dns::serve(TransparentSocket::new(socket)?, Arc::clone(&instance)));
+        }
+        tokio::spawn(admin.serve(Arc::clone(&instance)));
+        ended(agent).await
+    })?;
+    // Dropping what is under way writes its records; dropping the instance waits until they are on disk.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    drop(instance);
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+async fn ended(mut agent: Child) -> anyhow::Result<ExitStatus> {
+    Ok(tokio::task::spawn_blocking(move || agent.wait()).await??)
+}

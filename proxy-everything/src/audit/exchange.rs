@@ -1,0 +1,145 @@
+//! The record of an exchange in the making. Opened with the request, written when the last byte of the response has gone or
+//! will never go. What happens beyond the handlers, where only a shared reference is at hand, is noted in [`Notes`].
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime},
+};
+
+use http::{Method, StatusCode, Uri};
+use policy::{Authority, Rule};
+
+use super::{Decision, Kind, Record};
+use crate::{
+    error::{ExchangeError, UpstreamError},
+    instance::Instance,
+};
+
+/// What is learned while the exchange runs.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Bytes of the request's body that the workload has sent.
+    pub from_workload: AtomicU64,
+    /// Bytes of the response's body that it was given.
+    pub to_workload: AtomicU64,
+    upstream: Mutex<Upstream>,
+}
+
+#[derive(Debug, Default)]
+struct Upstream {
+    address: Option<SocketAddr>,
+    error: Option<UpstreamError>,
+}
+
+impl Notes {
+    /// The upstream that answered.
+    pub fn reached(&self, address: SocketAddr) {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).address = Some(address);
+    }
+
+    /// The upstream could not be reached, or did not answer.
+    pub fn not_reached(&self, error: UpstreamError) {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error);
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub fn upstream_error(&self) -> Option<UpstreamError> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).address
+    }
+}
+
+/// Everything an exchange's record will say.
+pub struct ExchangeTrail {
+    instance: Arc<Instance>,
+    notes: Arc<Notes>,
+    record: Record,
+}
+
+impl ExchangeTrail {
+    /// Begins the record of the exchange `request` on the connection that `connection` describes.
+    pub fn open(instance: Arc<Instance>, connection: &Record, generation: u64, request: Arc<str>) -> Self {
+        let record = Record {
+            time: SystemTime::now(),
+            kind: Kind::Exchange,
+            generation,
+            request: Some(request),
+            decision: None,
+            rule: None,
+            error: None,
+            began: Instant::now(),
+            ..connection.clone()
+        };
+        Self { instance, notes: Arc::default(), record }
+    }
+
+    /// What is learned on the way.
+    pub fn notes(&self) -> &Arc<Notes> {
+        &self.notes
+    }
+
+    /// The id that a refusal names.
+    pub fn request_id(&self) -> Arc<str> {
+        self.record.request.clone().unwrap_or_default()
+    }
+
+    /// The request line, before it is known whether it makes sense.
+    pub fn asked(&mut self, method: &Method, uri: &Uri) {
+        self.record.method = Some(method.to_string());
+        self.record.set_path(uri.path());
+    }
+
+    /// The canonical authority.
+    pub fn authority(&mut self, authority: &Authority) {
+        self.record.authority = Some(authority.to_string());
+    }
+
+    /// It may pass, by `rule`, through `handlers`.
+    pub fn allowed(&mut self, rule: &Rule, handlers: Vec<Arc<str>>) {
+        self.record.decision = Some(Decision::Allow);
+        self.record.rule = Some(rule.to_string());
+        self.record.handlers = handlers;
+    }
+
+    /// It was refused, or failed.
+    pub fn failed(&mut self, error: &ExchangeError) {
+        tracing::debug!(request = ?self.record.request, %error, "exchange failed");
+        self.record.error = Some(error.kind());
+        if error.is_denial() {
+            self.record.decision = Some(Decision::Deny);
+        }
+        if let Some(rule) = error.rule() {
+            self.record.rule = Some(rule.to_owned());
+        }
+    }
+
+    /// The body of the response broke off.
+    pub fn broke(&mut self, kind: &'static str) {
+        self.record.error.get_or_insert(kind);
+    }
+
+    /// The status that the workload is given.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.record.status = Some(status.as_u16());
+    }
+}
+
+impl Drop for ExchangeTrail {
+    fn drop(&mut self) {
+        if self.record.status.is_none() {
+            self.record.error.get_or_insert("aborted");
+        }
+        self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
+        self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
+        self.record.upstream = self.notes.address();
+        self.record.end();
+        self.instance.audit.write(&self.record);
+    }
+}

@@ -1,0 +1,98 @@
+//! The end of every trail: receives finished records, writes them to a file or to standard error, a line each. A thread of
+//! its own does the writing, behind a bounded queue: when the disk is slower than the traffic, the traffic waits, because a
+//! decision without its record must not happen.
+
+use std::{
+    fmt,
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::JoinHandle,
+};
+
+use super::Record;
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Appended to this file, which is made with mode 0600.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Stderr => f.write_str("standard error"),
+        }
+    }
+}
+
+/// Lines waiting to be written, about 500 bytes each.
+const QUEUE: usize = 8192;
+/// Bytes that are gathered before they are written, while more lines are waiting.
+const BATCH: usize = 64 * 1024;
+
+/// The open log. Dropping it waits until every line is written.
+#[derive(Debug)]
+pub struct AuditLog {
+    queue: Option<SyncSender<Vec<u8>>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl AuditLog {
+    /// Opens the target.
+    pub fn open(target: &Target) -> io::Result<Self> {
+        let sink: Box<dyn Write + Send> = match target {
+            Target::Stderr => Box::new(io::stderr()),
+            Target::File(path) => {
+                let mut options = OpenOptions::new();
+                options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+                Box::new(options.open(path)?)
+            }
+        };
+        let (queue, lines) = sync_channel(QUEUE);
+        let writer = std::thread::Builder::new().name("audit".into()).spawn(|| write(lines, sink))?;
+        Ok(Self { queue: Some(queue), writer: Some(writer) })
+    }
+
+    /// Writes one record; waits while the queue is full.
+    pub fn write(&self, record: &Record) {
+        let Ok(mut line) = serde_json::to_vec(record) else {
+            return tracing::error!("a record could not be written as JSON");
+        };
+        line.push(b'\n');
+        if let Some(queue) = &self.queue
+            && queue.send(line).is_err()
+        {
+            tracing::error!("the audit writer is gone");
+        }
+    }
+}
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Whole lines in each write, so that several processes can append to one file.
+fn write(lines: Receiver<Vec<u8>>, mut sink: Box<dyn Write + Send>) {
+    while let Ok(mut batch) = lines.recv() {
+        while batch.len() < BATCH
+            && let Ok(line) = lines.try_recv()
+        {
+            batch.extend(line);
+        }
+        if let Err(error) = sink.write_all(&batch) {
+            tracing::error!(%error, "cannot write the audit log");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What one audit line says. Field names and meanings are documented in docs/audit.md; fields that do not apply are absent.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use serde::{Serialize, Serializer, ser::Error};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::instance::Instance;
+
+/// What the line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A TCP connection.
+    Connection,
+    /// An HTTP request with its response.
+    Exchange,
+    /// A DNS question with its answer.
+    Dns,
+}
+
+/// What was spoken, as far as it was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Protocol {
+    /// Neither TLS nor HTTP.
+    #[serde(rename = "opaque")]
+    Opaque,
+    /// TLS whose handshake did not finish.
+    #[serde(rename = "tls")]
+    Tls,
+    /// HTTP/1.0 or HTTP/1.1.
+    #[serde(rename = "h1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "h2")]
+    Http2,
+    /// DNS over UDP.
+    #[serde(rename = "dns")]
+    Dns,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Exchange, DNS question: it may pass. Connection: its exchanges are judged one by one, or its bytes were passed on.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// One line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// When it began; RFC 3339, UTC, milliseconds.
+    #[serde(serialize_with = "rfc3339")]
+    pub time: SystemTime,
+    /// What the line is about.
+    pub kind: Kind,
+    /// The instance's id.
+    pub instance: Arc<str>,
+    /// The instance's class.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub class: Arc<str>,
+    /// The generation that decided.
+    pub generation: u64,
+    /// Number of the connection within its instance; a DNS question over UDP has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u64>,
+    /// Id of the request, the one that refusals name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Arc<str>>,
+    /// The workload's address and port.
+    pub source: SocketAddr,
+    /// The address and port that the workload connected to.
+    pub destination: SocketAddr,
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// The TLS server name, canonical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// HTTP method, or DNS question type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Canonical host and port of the request, or the name asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Path without query, at most [`MAX_PATH`] bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What was decided; absent if it never came to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Names of the handlers bound to the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub handlers: Vec<Arc<str>>,
+    /// HTTP status sent to the workload, or DNS response code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Connection: bytes on the wire. Exchange: bytes of the body.
+    pub bytes_from_workload: u64,
+    /// As above, in the other direction.
+    pub bytes_to_workload: u64,
+    /// From the beginning to the end, whole milliseconds.
+    pub milliseconds: u64,
+    /// The address that was dialled, or that the pooled connection had dialled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<SocketAddr>,
+    /// What went wrong, a word from docs/errors.md.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    /// For the duration.
+    #[serde(skip)]
+    pub began: Instant,
+}
+
+/// Longer paths are cut, so that no request can make a line of any length it likes.
+const MAX_PATH: usize = 1024;
+
+impl Record {
+    /// A record that begins now and says nothing yet but who and where.
+    pub fn new(
+        kind: Kind,
+        protocol: Protocol,
+        instance: &Instance,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Self {
+        Self {
+            time: SystemTime::now(),
+            kind,
+            instance: Arc::clone(&instance.id),
+            class: Arc::clone(&instance.class),
+            generation: instance.current().number(),
+            connection: None,
+            request: None,
+            source,
+            destination,
+            protocol,
+            sni: None,
+            method: None,
+            authority: None,
+            path: None,
+            decision: None,
+            rule: None,
+            handlers: Vec::new(),
+            status: None,
+            bytes_from_workload: 0,
+            bytes_to_workload: 0,
+            milliseconds: 0,
+            upstream: None,
+            error: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// Notes how long it took, up to now.
+    pub fn end(&mut self) {
+        self.milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Keeps the path of a request target, without its query: values there are often secrets.
+    pub fn set_path(&mut self, path: &str) {
+        let end = (0..=MAX_PATH.min(path.len())).rev().find(|&at| path.is_char_boundary(at)).unwrap_or(0);
+        self.path = Some(path.get(..end).unwrap_or_default().to_owned());
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).map_err(S::Error::custom)?;
+    let milliseconds = i128::from(u64::try_from(since.as_millis()).map_err(S::Error::custom)?);
+    let time =
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).map_err(S::Error::custom)?;
+    serializer.serialize_str(&time.format(&Rfc3339).map_err(S::Error::custom)?)
+}

@@ -1,0 +1,135 @@
+//! Bodies on their way through: counted for the record, never gathered, and never silent for longer than the limit. The
+//! response's body carries the exchange's trail, so that the record is written when its last byte has gone, or never will.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use handlers::{Body, BodyError};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{Sleep, sleep};
+
+use crate::audit::{ExchangeTrail, Notes};
+
+/// Nothing came for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("the body stood still for too long")]
+pub struct Stalled;
+
+/// Wraps the body of a request: counts what the workload sends.
+pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+{
+    Passing { body, count: Count::FromWorkload(notes), idle: Idle::new(idle) }.boxed_unsync()
+}
+
+/// Wraps the body of a response: counts what the workload is given, and ends the trail.
+pub fn response(body: Body, trail: ExchangeTrail, idle: Duration) -> Body {
+    Passing { body, count: Count::ToWorkload(Box::new(trail)), idle: Idle::new(idle) }.boxed_unsync()
+}
+
+enum Count {
+    FromWorkload(Arc<Notes>),
+    ToWorkload(Box<ExchangeTrail>),
+}
+
+impl Count {
+    fn counter(&self) -> &AtomicU64 {
+        match self {
+            Self::FromWorkload(notes) => &notes.from_workload,
+            Self::ToWorkload(trail) => &trail.notes().to_workload,
+        }
+    }
+
+    fn broke(&mut self, kind: &'static str) {
+        if let Self::ToWorkload(trail) = self {
+            trail.broke(kind);
+        }
+    }
+}
+
+struct Passing<B> {
+    body: B,
+    count: Count,
+    idle: Idle,
+}
+
+impl<B> http_body::Body for Passing<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            ready!(this.idle.poll_elapsed(cx));
+            this.count.broke("body_stalled");
+            return Poll::Ready(Some(Err(Stalled.into())));
+        };
+        this.idle.moved();
+        match frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Buf::remaining);
+                this.count.counter().fetch_add(length as u64, Relaxed);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                this.count.broke("body_broke");
+                Poll::Ready(Some(Err(error.into())))
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A timer that exists only once a body has had to wait, and is set anew only when it goes off: most bodies come at once.
+struct Idle {
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    moved: bool,
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Self {
+        Self { limit, timer: None, moved: false }
+    }
+
+    fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// Ready when nothing has moved for the limit, or up to twice as long.
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if !std::mem::take(&mut self.moved) {
+                return Poll::Ready(());
+            }
+            timer.set(sleep(limit));
+        }
+    }
+}

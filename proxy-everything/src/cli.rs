@@ -1,0 +1,140 @@
+//! What can be typed. Texts here are the manual: `--help`, the man page and the completions are made of them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+/// A network that leads nowhere except through the proxy.
+///
+/// proxy-everything runs a command, an AI agent or a build in a network namespace of its own, takes every connection it opens, decides by a policy
+/// document what may leave, and adds credentials that the command never sees.
+#[derive(Debug, Parser)]
+#[command(name = "proxy-everything", version, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a command whose only network is the proxy
+    ///
+    /// The command gets a user, network, mount, pid and IPC namespace of its own; no root is needed. It sees no interface but `lo`. Every TCP
+    /// connection to any address arrives at the proxy, names resolve if the policy allows them, and all else is rejected at once.
+    ///
+    /// Exit status: that of the command (128+N if signal N ended it); 127 if it cannot be found, 126 if it cannot be executed; 125 if the
+    /// proxy itself fails, a faulty policy included.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunOptions),
+    /// Check, change or show the policy
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Say which instance runs, and under which generation of the policy, as JSON
+    Status(Which),
+    /// Print a completion script
+    #[command(
+        after_help = "Example:\n  proxy-everything completions bash > ~/.local/share/bash-completion/completions/proxy-everything"
+    )]
+    Completions {
+        /// The shell it is for.
+        shell: Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// The folder they are written to.
+        #[arg(value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  proxy-everything run --policy egress.yaml -- curl https://api.example.com/user
+  proxy-everything run --policy egress.yaml --id agent-7 --audit audit.jsonl -- bash
+  proxy-everything run -- curl https://example.com/     (no policy: everything is refused, and says so)";
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub struct RunOptions {
+    /// The policy document, YAML or JSON; without one, everything is denied
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
+    /// Where audit lines go: a file to append to, or `-` for standard error [default: audit.jsonl below /var/log/proxy-everything for root,
+    /// below $XDG_STATE_HOME/proxy-everything or ~/.local/state/proxy-everything for others]
+    #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub audit: Option<PathBuf>,
+    /// The instance's id, in audit lines and for handlers [default: made up]
+    #[arg(long, value_parser = identifier)]
+    pub id: Option<String>,
+    /// The instance's class: what kind of workload it is
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    pub class: String,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub state: State,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<String>,
+}
+
+/// Where running instances are found.
+#[derive(Args, Debug)]
+pub struct State {
+    /// The folder of the admin sockets [default: /run/proxy-everything for root, else $XDG_RUNTIME_DIR/proxy-everything, else
+    /// /tmp/proxy-everything-UID]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Verbs about the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Check a document; the exit status is 2 if it is faulty
+    ///
+    /// Reads the document alone: files and variables that it names are looked at when it is put in force.
+    Check {
+        /// The document.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put a document in force in a running instance, without a restart
+    ///
+    /// Returns when it is in force: the next request on every open connection follows it. A faulty document changes nothing; the exit status
+    /// is then 2.
+    Apply {
+        /// The document.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        which: Which,
+    },
+    /// Print the document that is in force
+    Show(Which),
+}
+
+/// Which running instance is meant; not needed while there is only one.
+#[derive(Args, Debug)]
+pub struct Which {
+    /// The instance's id
+    #[arg(long, value_name = "ID", conflicts_with = "socket", value_parser = identifier)]
+    pub instance: Option<String>,
+    /// Its admin socket
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub state: State,
+}
+
+/// Ids become file names and parts of request ids.
+fn identifier(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(good) {
+        return Err("1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`".into());
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,87 @@
+//! The other side of the admin API: the verbs that speak to a running instance. Finds its socket, asks, prints the answer.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+
+use crate::{cli::Which, state::StateDir};
+
+/// Judges the document in `file` by itself; the inner `Err` is its fault.
+pub fn check(file: &Path) -> anyhow::Result<Result<String, String>> {
+    let document = policy::Document::parse(&read(file)?);
+    Ok(document.map(|_| "ok".into()).map_err(|fault| format!("{}:{fault}", file.display())))
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Puts the document in `file` in force; the inner `Err` is its fault.
+pub fn apply(file: &Path, which: &Which) -> anyhow::Result<Result<String, String>> {
+    let text = read(file)?;
+    let absolute = std::path::absolute(file)?;
+    let base = absolute.parent().unwrap_or(Path::new("/")).to_string_lossy();
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("base", &base).finish();
+    let (status, body) = ask(which, Method::PUT, &format!("/v1/policy?{query}"), text)?;
+    if status == StatusCode::OK {
+        let answer: Value = serde_json::from_slice(&body)?;
+        return Ok(Ok(format!("generation {}", answer.get("generation").unwrap_or(&Value::Null))));
+    }
+    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("it was refused");
+    let separator = if problem.get("line").is_some() { ":" } else { ": " };
+    Ok(Err(format!("{}{separator}{detail}", file.display())))
+}
+
+/// Reads a resource as text.
+pub fn show(path: &str, which: &Which) -> anyhow::Result<String> {
+    let (status, body) = ask(which, Method::GET, path, String::new())?;
+    let text = String::from_utf8(body.into())?;
+    if status != StatusCode::OK {
+        bail!("the instance answered {status}: {text}");
+    }
+    Ok(text)
+}
+
+fn ask(which: &Which, method: Method, path: &str, body: String) -> anyhow::Result<(StatusCode, Bytes)> {
+    let socket = find(which)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let stream = tokio::net::UnixStream::connect(&socket).await;
+        let stream = stream.with_context(|| format!("no instance answers at {}", socket.display()))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, body))
+    })
+}
+
+fn find(which: &Which) -> anyhow::Result<PathBuf> {
+    let state = StateDir::locate(which.state.state_dir.as_deref());
+    if let Some(socket) = &which.socket {
+        return Ok(socket.clone());
+    }
+    if let Some(id) = &which.instance {
+        return Ok(state.socket(id));
+    }
+    let mut running = state.running();
+    match (running.pop(), running.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => bail!("no instance runs here (looked in {})", state.path().display()),
+        (Some(last), false) => {
+            running.push(last);
+            let ids = running.iter().filter_map(|path| path.file_stem()).map(|id| id.to_string_lossy());
+            bail!("several instances run; choose one with --instance: {}", ids.collect::<Vec<_>>().join(", "))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What can be wrong with a document, said to whoever wrote it.
+
+use std::path::PathBuf;
+
+/// The document is not put in force. Never holds a secret's value.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text itself, with line and column.
+    #[error(transparent)]
+    Fault(#[from] policy::Fault),
+    /// A file that the document names.
+    #[error("cannot read {}: {error}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A secret without a usable value.
+    #[error("secret `{name}`: {reason}")]
+    Secret {
+        /// Its name in the document.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A handler that cannot be made.
+    #[error("handler `{name}`: {reason}")]
+    Handler {
+        /// Its name in the document.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The roots that upstreams are verified against.
+    #[error("upstreamRoots: {0}")]
+    Roots(certs::CertError),
+}
+
+impl ConfigError {
+    /// Line and column in the document, both from 1, where they are known.
+    pub fn position(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Fault(fault) => Some((fault.line, fault.column)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Making the parts of a generation: handler chains and the upstream pool. Files are read here and nowhere else.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use handlers::{Chain, Deny, Engine, Handler, Inject, Named, Respond, ScriptSettings, Secret};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use policy::{Document, HandlerSource, Policy, Template, TemplatePart};
+use zeroize::Zeroizing;
+
+use super::{Bound, ConfigError, Limits, Visible, secrets};
+use crate::upstream::{Resolver, Upstream};
+
+type Secrets = BTreeMap<String, Arc<Secret>>;
+
+/// Every binding of `policy`, in the order of its ids.
+pub(super) fn bindings(
+    policy: &Policy,
+    document: &Document,
+    base: &Path,
+    engine: &Engine,
+    visible: &Visible,
+) -> Result<Vec<Bound>, ConfigError> {
+    let secrets = secrets::read(document, base, visible)?;
+    let make = Make { secrets: &secrets, base, engine, limits: Limits::from(&document.limits) };
+    let mut named = BTreeMap::new();
+    for (name, source) in &document.handlers {
+        let handler = make.handler(name, source)?;
+        named.insert(name.as_str(), Arc::new(Named { name: name.as_str().into(), handler }));
+    }
+    let bound = |binding: &policy::Binding| {
+        // Unknown names were refused when the document was parsed.
+        let handlers = binding.handlers.iter().filter_map(|name| named.get(name.as_str()).cloned()).collect();
+        Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(handlers) }
+    };
+    Ok(policy.bindings().iter().map(bound).collect())
+}
+
+/// An empty pool with the roots and addresses of `document`.
+pub(super) fn upstream(
+    policy: &Arc<Policy>,
+    document: &Document,
+    base: &Path,
+) -> Result<Upstream, ConfigError> {
+    let files: Result<Vec<String>, _> = document
+        .upstream_roots
+        .iter()
+        .map(|path| read(&base.join(path), |path| fs::read_to_string(path)))
+        .collect();
+    let files = files?;
+    let extra: Vec<&str> = files.iter().map(String::as_str).collect();
+    // Private roots are enough for a system that has no public ones.
+    let system = if extra.is_empty() || has_system_roots() {
+        certs::SystemRoots::Use
+    } else {
+        certs::SystemRoots::Ignore
+    };
+    let roots = certs::upstream_roots(system, &extra).map_err(ConfigError::Roots)?;
+    Ok(Upstream::new(
+        Arc::clone(policy),
+        Resolver::new(&document.resolve),
+        roots,
+        Limits::from(&document.limits),
+    ))
+}
+
+fn has_system_roots() -> bool {
+    certs::upstream_roots(certs::SystemRoots::Use, &[]).is_ok()
+}
+
+fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
+    with(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })
+}
+
+struct Make<'a> {
+    secrets: &'a Secrets,
+    base: &'a Path,
+    engine: &'a Engine,
+    limits: Limits,
+}
+
+impl Make<'_> {
+    fn handler(&self, name: &str, source: &HandlerSource) -> Result<Handler, ConfigError> {
+        let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
+        match source {
+            HandlerSource::Inject(headers) => {
+                Ok(Handler::Inject(Inject::new(self.headers(headers).map_err(wrong)?)))
+            }
+            HandlerSource::Deny { status, reason } => {
+                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+                Ok(Handler::Deny(Deny { status, reason: reason.clone() }))
+            }
+            HandlerSource::Respond { status, headers, body } => {
+                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+                let plain = |(name, value): &(String, String)| header(name, value);
+                let headers = headers.iter().map(plain).collect::<Result<_, _>>().map_err(wrong)?;
+                Ok(Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) }))
+            }
+            HandlerSource::Wasm { path, secrets, params } => {
+                let component = read(&self.base.join(path), |path| fs::read(path))?;
+                let granted =
+                    secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
+                let settings = ScriptSettings {
+                    name: name.into(),
+                    params: params.clone(),
+                    secrets: granted.collect(),
+                    limits: self.limits.script(),
+                };
+                let script = self.engine.load(&component, settings);
+                script.map(Handler::Script).map_err(|error| wrong(error.to_string()))
+            }
+        }
+    }
+
+    fn headers(&self, headers: &[(String, Template)]) -> Result<HeaderMap, String> {
+        headers.iter().map(|(name, template)| header(name, &self.render(template))).collect()
+    }
+
+    fn render(&self, template: &Template) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::new());
+        for part in &template.0 {
+            match part {
+                TemplatePart::Text(part) => text.push_str(part),
+                // Unknown names were refused when the document was parsed.
+                TemplatePart::Secret(name) => {
+                    text.push_str(self.secrets.get(name).map_or("", |s| s.expose()))
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The value may be a secret: the message must not repeat it.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+    let value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
+    Ok((parsed, value))
+}

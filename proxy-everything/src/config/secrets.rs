@@ -1,0 +1,117 @@
+//! Secrets: from the document's sources to values in memory. A secret that the workload was able to see is none, so a source that was not hidden from it when it started is refused: the environment and the files of a
+//! running command cannot be taken back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use handlers::Secret;
+use policy::{Document, HandlerSource, SecretSource};
+
+use super::ConfigError;
+
+/// Largest secret file, in bytes; a header of this size is beyond what servers take.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// What the workload has been able to see since it started.
+#[derive(Clone, Debug, Default)]
+pub struct Visible {
+    /// Names of the variables in its environment.
+    pub variables: BTreeSet<String>,
+    /// The files that were hidden from it; every other file may be visible.
+    pub hidden_files: BTreeSet<PathBuf>,
+}
+
+/// The variables that feed secrets of `document`.
+pub fn secret_variables(document: &Document) -> BTreeSet<String> {
+    let variable = |source: &SecretSource| match source {
+        SecretSource::Env(variable) => Some(variable.clone()),
+        SecretSource::File(_) => None,
+    };
+    document.secrets.values().filter_map(variable).collect()
+}
+
+/// The files that feed secrets of `document`, canonical where they exist.
+pub fn secret_files(document: &Document, base: &Path) -> BTreeSet<PathBuf> {
+    let file = |source: &SecretSource| match source {
+        SecretSource::Env(_) => None,
+        SecretSource::File(path) => {
+            let path = base.join(path);
+            Some(fs::canonicalize(&path).unwrap_or(path))
+        }
+    };
+    document.secrets.values().filter_map(file).collect()
+}
+
+/// The programs that `document` runs as handlers: the workload must not be able to change them.
+pub fn program_files(document: &Document, base: &Path) -> Vec<PathBuf> {
+    let program = |source: &HandlerSource| match source {
+        HandlerSource::Wasm { path, .. } => Some(base.join(path)),
+        _ => None,
+    };
+    document.handlers.values().filter_map(program).collect()
+}
+
+/// Reads every secret of `document`.
+pub(super) fn read(
+    document: &Document,
+    base: &Path,
+    visible: &Visible,
+) -> Result<BTreeMap<String, Arc<Secret>>, ConfigError> {
+    let value = |(name, source): (&String, &SecretSource)| {
+        let text = match source {
+            SecretSource::Env(variable) => from_environment(variable, visible),
+            SecretSource::File(path) => from_file(&base.join(path), visible),
+        };
+        let secret = text.and_then(usable);
+        match secret {
+            Ok(secret) => Ok((name.clone(), Arc::new(secret))),
+            Err(reason) => Err(ConfigError::Secret { name: name.clone(), reason }),
+        }
+    };
+    document.secrets.iter().map(value).collect()
+}
+
+fn from_environment(variable: &str, visible: &Visible) -> Result<String, String> {
+    if visible.variables.contains(variable) {
+        return Err(format!(
+            "the variable {variable} was in the workload's environment when it started; use a variable that was not, \
+             or start the workload with this policy"
+        ));
+    }
+    std::env::var(variable)
+        .map_err(|_| format!("the environment variable {variable} is not set, or not text"))
+}
+
+fn from_file(path: &Path, visible: &Visible) -> Result<String, String> {
+    let shown = path.display();
+    let canonical = fs::canonicalize(path).map_err(|error| format!("{shown}: {error}"))?;
+    if !visible.hidden_files.contains(&canonical) {
+        return Err(format!(
+            "the file {shown} was not hidden from the workload when it started; start the workload with this policy"
+        ));
+    }
+    let size = fs::metadata(&canonical).map_err(|error| format!("{shown}: {error}"))?.len();
+    if size > MAX_BYTES {
+        return Err(format!("{shown} has {size} bytes; the limit is {MAX_BYTES}"));
+    }
+    fs::read_to_string(&canonical).map_err(|error| format!("{shown}: {error}"))
+}
+
+/// One line without control characters: anything else would not survive in a header. Editors and `echo` end files with a
+/// line feed, which is not part of the secret.
+fn usable(text: String) -> Result<Secret, String> {
+    let text = zeroize::Zeroizing::new(text);
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    if value.is_empty() {
+        return Err("its value is empty".into());
+    }
+    if value.chars().any(char::is_control) {
+        return Err("its value has more than one line, or control characters".into());
+    }
+    Ok(Secret::new(value.to_owned()))
+}

@@ -1,0 +1,131 @@
+//! The environment of a workload: receives ours, hands on what the command may have. Secrets are taken out, our CA is put where
+//! each runtime looks for it, and what would lead a client astray, to a proxy or to an agent's socket that is not there, goes.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use crate::capture::{INSIDE_BUNDLE, INSIDE_CA};
+
+/// These *replace* the trust store, so they name the system's bundle together with our CA.
+const REPLACING: [&str; 16] = [
+    "AWS_CA_BUNDLE",
+    "BUNDLE_SSL_CA_CERT",
+    "CARGO_HTTP_CAINFO",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CURL_CA_BUNDLE",
+    "DENO_CERT",
+    "GIT_SSL_CAINFO",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPLIB2_CA_CERTS",
+    "NIX_SSL_CERT_FILE",
+    "PERL_LWP_SSL_CA_FILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "WEBSOCKET_CLIENT_CA_BUNDLE",
+    "npm_config_cafile",
+];
+/// This one *extends* it.
+const EXTENDING: &str = "NODE_EXTRA_CA_CERTS";
+/// uv has roots of its own and leaves them aside only when told to.
+const UV_SYSTEM_ROOTS: &str = "UV_SYSTEM_CERTS";
+
+/// Pointing to sockets that are hidden, to proxies that cannot be reached, or to folders of roots without ours.
+const REMOVED: [&str; 17] = [
+    "ALL_PROXY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "DOCKER_HOST",
+    "FTP_PROXY",
+    "GIT_SSL_CAPATH",
+    "GPG_AGENT_INFO",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_DIR",
+    "all_proxy",
+    "ftp_proxy",
+    "http_proxy",
+    "https_proxy",
+    "NOTIFY_SOCKET",
+    "CONTAINER_HOST",
+];
+
+/// What the command gets of `ours`, without the variables that feed secrets.
+pub fn for_workload(
+    ours: impl Iterator<Item = (OsString, OsString)>,
+    secrets: &BTreeSet<String>,
+) -> Vec<(OsString, OsString)> {
+    let is_ours_to_set = |name: &OsStr| {
+        REPLACING.iter().any(|set| name == *set) || name == EXTENDING || name == UV_SYSTEM_ROOTS
+    };
+    let is_removed = |name: &OsStr| REMOVED.iter().any(|removed| name == *removed);
+    let is_secret = |name: &OsStr| name.to_str().is_some_and(|name| secrets.contains(name));
+    let kept = ours.filter(|(name, _)| !is_ours_to_set(name) && !is_removed(name) && !is_secret(name));
+    let bundle = REPLACING.iter().map(|name| (name.into(), INSIDE_BUNDLE.into()));
+    let others = [(EXTENDING.into(), INSIDE_CA.into()), (UV_SYSTEM_ROOTS.into(), "true".into())];
+    kept.chain(bundle).chain(others).collect()
+}
+
+/// The sockets that `ours` leads to, and others of the user's that are not below `/run`: each is a way out of the network.
+pub fn sockets(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = vec!["/tmp/.X11-unix".into()];
+    for (name, value) in ours {
+        match (name.to_str(), value.to_str()) {
+            (Some("SSH_AUTH_SOCK" | "XDG_RUNTIME_DIR"), _) => found.push(value.into()),
+            (Some("DOCKER_HOST" | "CONTAINER_HOST"), Some(address)) => {
+                found.extend(address.strip_prefix("unix://").map(PathBuf::from));
+            }
+            (Some("DBUS_SESSION_BUS_ADDRESS"), Some(address)) => {
+                let path = address.strip_prefix("unix:path=").and_then(|rest| rest.split([',', ';']).next());
+                found.extend(path.map(PathBuf::from));
+            }
+            (Some("HOME"), _) => {
+                let gpg = PathBuf::from(value).join(".gnupg");
+                found.extend(
+                    ["S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.ssh", "S.keyboxd"]
+                        .map(|name| gpg.join(name)),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_workload_gets() {
+        let ours = [
+            ("PATH", "/bin"),
+            ("TOKEN", "secret"),
+            ("https_proxy", "http://proxy:3128"),
+            ("SSH_AUTH_SOCK", "/tmp/agent"),
+            ("SSL_CERT_FILE", "/etc/own.pem"),
+        ];
+        let ours = ours.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let given = for_workload(ours, &BTreeSet::from(["TOKEN".to_owned()]));
+        let value = |wanted: &str| {
+            given.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.to_str().unwrap())
+        };
+        for (name, expected) in [
+            ("PATH", Some("/bin")),
+            ("TOKEN", None),
+            ("https_proxy", None),
+            ("SSH_AUTH_SOCK", None),
+            ("SSL_CERT_FILE", Some(INSIDE_BUNDLE)),
+            ("NODE_EXTRA_CA_CERTS", Some(INSIDE_CA)),
+            ("GIT_SSL_CAINFO", Some(INSIDE_BUNDLE)),
+        ] {
+            assert_eq!(value(name), expected, "{name}");
+        }
+        let names: BTreeSet<_> = given.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), given.len(), "no variable twice");
+    }
+}

@@ -1,0 +1,160 @@
+//! Everything that can go wrong between a workload and an upstream, and the one table that says what the workload is told:
+//! status, reason word, sentence. The reason words are the audit line's `error` too; docs/errors.md lists them. Secrets and
+//! handlers' own texts never get here.
+
+mod problem;
+mod upstream;
+
+use http::StatusCode;
+use policy::{Denial, HostError};
+
+pub use problem::problem;
+pub use upstream::{TlsFault, UpstreamError};
+
+/// Why a connection ended before it became exchanges or a tunnel.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The workload closed without a byte, or in the middle of its first ones.
+    #[error("closed before it said what it speaks")]
+    ClosedEarly,
+    /// Handlers are bound to the destination, but cannot see raw bytes.
+    #[error("neither TLS nor HTTP, and handlers are bound to the destination")]
+    NotInspectable,
+    /// The TLS handshake with the workload failed; most often it does not trust the instance CA.
+    #[error("TLS handshake with the workload: {0}")]
+    Handshake(std::io::Error),
+    /// The handshake, or the ClientHello, took too long.
+    #[error("TLS handshake with the workload timed out")]
+    HandshakeTimeout,
+    /// No leaf can be made for what the ClientHello asks for.
+    #[error("no certificate: {0}")]
+    Certificate(String),
+    /// HTTP that cannot be parsed, or a limit of the protocol that was crossed.
+    #[error("HTTP from the workload: {0}")]
+    Http(hyper::Error),
+    /// The socket failed.
+    #[error("workload socket: {0}")]
+    Workload(std::io::Error),
+    /// A tunnel's upstream could not be reached.
+    #[error(transparent)]
+    Upstream(UpstreamError),
+    /// A tunnel carried nothing for too long.
+    #[error("idle for too long")]
+    Idle,
+    /// The policy in force no longer allows a tunnel.
+    #[error("a new policy denies it")]
+    Revoked,
+}
+
+impl ConnectionError {
+    /// The word for the audit line.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ClosedEarly => "closed_early",
+            Self::NotInspectable => "not_inspectable",
+            Self::Handshake(_) => "workload_tls",
+            Self::HandshakeTimeout => "workload_tls_timeout",
+            Self::Certificate(_) => "workload_tls_name",
+            Self::Http(_) => "workload_http",
+            Self::Workload(_) => "workload_socket",
+            Self::Upstream(error) => error.kind(),
+            Self::Idle => "idle",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Why an exchange did not get the answer it asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The request does not say, or says twice, which host it is for.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The host is not a name that can be compared.
+    #[error("the host of the request is not usable: {0}")]
+    Host(#[from] HostError),
+    /// The request is for another host than the connection (RFC 9110, 15.5.20).
+    #[error("the request is for {authority}, but its connection is for {connection}")]
+    Misdirected {
+        /// What the request says.
+        authority: String,
+        /// What the TLS server name or the destination address says.
+        connection: String,
+    },
+    /// CONNECT and TRACE have no meaning here.
+    #[error("the method {0} is not proxied")]
+    Method(String),
+    /// The policy denies it.
+    #[error("{}", .0.reason.explain())]
+    Denied(Denial),
+    /// A handler denies it.
+    #[error("{}", reason.as_deref().unwrap_or("a handler refused the request"))]
+    DeniedByHandler {
+        /// The status the handler chose.
+        status: StatusCode,
+        /// The handler's sentence for the workload, from the policy document.
+        reason: Option<String>,
+        /// The rule by which the handler was bound.
+        rule: String,
+    },
+    /// A secret would travel in the clear.
+    #[error("the handlers of this host hold secrets, which are never sent over plain HTTP: use https")]
+    SecretOnPlaintext {
+        /// The rule by which the handler was bound.
+        rule: String,
+    },
+    /// The upstream failed.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A handler failed; its own text stays in our log.
+    #[error("a handler failed")]
+    Handler {
+        /// 502, 503 or 504.
+        status: StatusCode,
+        /// The word for the audit line.
+        kind: &'static str,
+    },
+}
+
+impl ExchangeError {
+    /// The status that the workload sees.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Host(_) => StatusCode::BAD_REQUEST,
+            Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(_) | Self::SecretOnPlaintext { .. } => StatusCode::FORBIDDEN,
+            Self::DeniedByHandler { status, .. } | Self::Handler { status, .. } => *status,
+            Self::Upstream(error) => error.status(),
+        }
+    }
+
+    /// The reason word: in the problem's `reason`, and in the audit line's `error`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed_request",
+            Self::Host(_) => "malformed_host",
+            Self::Misdirected { .. } => "misdirected",
+            Self::Method(_) => "method_not_proxied",
+            Self::Denied(denial) => denial.reason.as_str(),
+            Self::DeniedByHandler { .. } => "denied_by_handler",
+            Self::SecretOnPlaintext { .. } => "secret_on_plaintext",
+            Self::Upstream(error) => error.kind(),
+            Self::Handler { kind, .. } => kind,
+        }
+    }
+
+    /// The rule that decided, where one did.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Denied(denial) => Some(denial.rule.as_str()),
+            Self::DeniedByHandler { rule, .. } | Self::SecretOnPlaintext { rule } => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer is no, as against: something broke.
+    pub fn is_denial(&self) -> bool {
+        self.status().is_client_error() || matches!(self, Self::DeniedByHandler { .. })
+    }
+}

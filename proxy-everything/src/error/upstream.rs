@@ -1,0 +1,121 @@
+//! What can go wrong on the way to an upstream. Cheap to clone, because the record and the answer both need it.
+
+use std::{io, sync::Arc};
+
+use http::StatusCode;
+use rustls::CertificateError;
+
+/// Why there is no answer from the upstream.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The name has no address.
+    #[error("the host's name could not be resolved")]
+    Resolve,
+    /// The name leads only to addresses that may not be dialled.
+    #[error(
+        "the host leads to no address that may be dialled; private ones must be named by an address rule or `resolve`"
+    )]
+    AddressRefused(policy::AddressRefusal),
+    /// Every address refused the connection, or could not be routed to.
+    #[error("the upstream refused the connection: {0}")]
+    Connect(Arc<io::Error>),
+    /// No address answered in time.
+    #[error("connecting to the upstream timed out")]
+    ConnectTimeout,
+    /// Its certificate is not acceptable, or the handshake failed.
+    #[error("TLS to the upstream: {0}")]
+    Tls(TlsFault),
+    /// The handshake took too long.
+    #[error("the TLS handshake with the upstream timed out")]
+    TlsTimeout,
+    /// The response did not begin in time.
+    #[error("the upstream did not answer in time")]
+    HeadTimeout,
+    /// The connection broke, or what came was not HTTP.
+    #[error("the upstream broke off or did not speak HTTP")]
+    Broke(Arc<hyper_util::client::legacy::Error>),
+}
+
+impl UpstreamError {
+    /// 502 or 504 (RFC 9110, 15.6).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::AddressRefused(_) => StatusCode::FORBIDDEN,
+            Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Resolve | Self::Connect(_) | Self::Tls(_) | Self::Broke(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The reason word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Resolve => "dns_failed",
+            Self::AddressRefused(_) => "address_refused",
+            Self::Connect(_) => "upstream_refused",
+            Self::ConnectTimeout => "upstream_connect_timeout",
+            Self::Tls(fault) => fault.kind(),
+            Self::TlsTimeout => "upstream_tls_timeout",
+            Self::HeadTimeout => "upstream_timeout",
+            Self::Broke(_) => "upstream_broke",
+        }
+    }
+}
+
+/// What is wrong with the upstream's certificate, sorted by what an operator would do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// It is over.
+    #[error("its certificate has expired")]
+    Expired,
+    /// It has not begun.
+    #[error("its certificate is not valid yet")]
+    NotYetValid,
+    /// No root of ours vouches for it: self-signed, private CA, missing intermediate.
+    #[error("its certificate is not signed by a trusted root; add the root to upstreamRoots if it should be")]
+    Untrusted,
+    /// It is for another name.
+    #[error("its certificate is for another name")]
+    WrongName,
+    /// It was revoked.
+    #[error("its certificate was revoked")]
+    Revoked,
+    /// Anything else about the certificate.
+    #[error("its certificate is not acceptable: {0}")]
+    Certificate(String),
+    /// The handshake itself.
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
+}
+
+impl TlsFault {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Expired => "upstream_tls_expired",
+            Self::NotYetValid => "upstream_tls_not_yet_valid",
+            Self::Untrusted => "upstream_tls_untrusted",
+            Self::WrongName => "upstream_tls_wrong_name",
+            Self::Revoked => "upstream_tls_revoked",
+            Self::Certificate(_) => "upstream_tls_certificate",
+            Self::Handshake(_) => "upstream_tls_handshake",
+        }
+    }
+}
+
+impl From<io::Error> for TlsFault {
+    fn from(error: io::Error) -> Self {
+        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let Some(rustls::Error::InvalidCertificate(fault)) = fault else {
+            return Self::Handshake(error.to_string());
+        };
+        match fault {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::UnknownIssuer => Self::Untrusted,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongName
+            }
+            CertificateError::Revoked => Self::Revoked,
+            other => Self::Certificate(other.to_string()),
+        }
+    }
+}

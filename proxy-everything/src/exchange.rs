@@ -1,0 +1,146 @@
+//! An exchange: one request and its response. The second of the two places where policy is asked. The policy decides, the
+//! handlers run, the upstream answers; whatever happens, the workload gets a response and the audit log one record. The
+//! generation is taken once, at the start, so that an exchange is judged and served by one policy throughout.
+
+use std::sync::Arc;
+
+use handlers::{Body, BodyError, Chain, Context, Fetch, HandlerError, Outcome};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use policy::{Decision, RequestFacts, Rule, Scheme};
+
+use crate::{
+    audit::{ExchangeTrail, Notes, Record},
+    body,
+    config::Generation,
+    error::{ExchangeError, UpstreamError, problem},
+    http::{Transport, clean_request, clean_response, target},
+    instance::Instance,
+};
+
+/// Answers `request`, which came over `transport` on the connection that `connection` describes.
+pub async fn run(
+    request: Request<Incoming>,
+    instance: Arc<Instance>,
+    transport: &Transport,
+    connection: &Record,
+) -> Response<Body> {
+    let generation = instance.current();
+    let id = instance.next_request();
+    let mut trail = ExchangeTrail::open(Arc::clone(&instance), connection, generation.number(), id);
+    trail.asked(request.method(), request.uri());
+    let idle = generation.limits().body_idle();
+    let answer =
+        Exchange { instance, generation, trail: &mut trail }.answer(request, transport, connection).await;
+    let response = answer.unwrap_or_else(|error| {
+        trail.failed(&error);
+        problem(&error, &trail.request_id())
+    });
+    trail.answered(response.status());
+    response.map(|body| body::response(body, trail, idle))
+}
+
+struct Exchange<'a> {
+    instance: Arc<Instance>,
+    generation: Arc<Generation>,
+    trail: &'a mut ExchangeTrail,
+}
+
+impl Exchange<'_> {
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+        transport: &Transport,
+        connection: &Record,
+    ) -> Result<Response<Body>, ExchangeError> {
+        let (scheme, authority) = target(&request, transport, connection.destination)?;
+        self.trail.authority(&authority);
+        let facts = RequestFacts { scheme, host: &authority.host, port: authority.port };
+        let (rule, binding) = match self.generation.policy().decide(&facts) {
+            Decision::Deny(denial) => return Err(ExchangeError::Denied(denial)),
+            Decision::Forward { rule, binding } => (rule, binding),
+        };
+        let bound = binding.and_then(|id| self.generation.chain(id));
+        self.trail
+            .allowed(&rule, bound.map_or_else(Vec::new, |bound| bound.chain.names().cloned().collect()));
+
+        let (mut head, body) = request.into_parts();
+        clean_request(&mut head, scheme, &authority)?;
+        let body = body::request(body, Arc::clone(self.trail.notes()), self.generation.limits().body_idle());
+        let request = Request::from_parts(head, body);
+        let onward =
+            Onward { generation: Arc::clone(&self.generation), notes: Arc::clone(self.trail.notes()) };
+        let response = match bound {
+            None => onward.send(request).await?,
+            Some(bound) => {
+                let context = self.context(Arc::clone(&bound.pattern));
+                self.handle(request, &bound.chain, &context, onward, scheme, &rule).await?
+            }
+        };
+        let (mut head, body) = response.into_parts();
+        clean_response(&mut head);
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn context(&self, matched: Arc<str>) -> Context {
+        Context {
+            instance: Arc::clone(&self.instance.id),
+            class: Arc::clone(&self.instance.class),
+            matched,
+            request_id: self.trail.request_id(),
+        }
+    }
+
+    async fn handle(
+        &self,
+        request: Request<Body>,
+        chain: &Chain,
+        context: &Context,
+        onward: Onward,
+        scheme: Scheme,
+        rule: &Rule,
+    ) -> Result<Response<Body>, ExchangeError> {
+        if chain.holds_secrets() && scheme == Scheme::Http {
+            return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
+        }
+        match chain.run(request, context, Arc::new(onward)).await {
+            Ok(Outcome::Response(response)) => Ok(response),
+            Ok(Outcome::Denied { status, reason, .. }) => {
+                Err(ExchangeError::DeniedByHandler { status, reason, rule: rule.to_string() })
+            }
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// A handler that gave up because the upstream failed is not to blame.
+    fn explain(&self, error: HandlerError) -> ExchangeError {
+        tracing::info!(request = %self.trail.request_id(), %error, "handler");
+        match self.trail.notes().upstream_error() {
+            Some(upstream) => ExchangeError::Upstream(upstream),
+            None => ExchangeError::Handler { status: error.status(), kind: error.kind() },
+        }
+    }
+}
+
+/// The end of every handler chain: the upstream, as this exchange's generation configures it.
+struct Onward {
+    generation: Arc<Generation>,
+    notes: Arc<Notes>,
+}
+
+impl Onward {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let result = self.generation.upstream().send(request, &self.notes).await;
+        if let Err(error) = &result {
+            self.notes.not_reached(error.clone());
+        }
+        result
+    }
+}
+
+impl Fetch for Onward {
+    fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
+        let onward = Self { generation: Arc::clone(&self.generation), notes: Arc::clone(&self.notes) };
+        Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
+    }
+}

@@ -1,0 +1,175 @@
+//! HTTP towards the workload: receives an opened connection, hands on its requests one by one as exchanges. HTTP/1.1 and
+//! HTTP/2 differ only in who parses them. Limits are set here, because the library's defaults are not meant for hostile peers.
+
+mod forward;
+mod target;
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use handlers::Body;
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use policy::CanonicalHost;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use forward::{clean_request, clean_response};
+pub use target::target;
+
+use crate::{
+    audit::{ConnectionTrail, Protocol},
+    config::Limits,
+    error::ConnectionError,
+    exchange,
+    instance::Instance,
+};
+
+/// How the workload's requests reach us, which decides what they may be for.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Plain TCP.
+    Plain,
+    /// TLS that we opened, for this server name if the workload gave one.
+    Tls(Option<CanonicalHost>),
+}
+
+/// Parallel streams on one connection; RFC 9113, 6.5.2 recommends at least 100.
+const MAX_STREAMS: u32 = 128;
+/// Decoded header list of one request, in bytes.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+/// Header lines of one HTTP/1.1 request.
+const MAX_HEADERS: usize = 128;
+/// Read buffer of HTTP/1.1, which also bounds the head.
+const MAX_HTTP1_BUFFER: usize = 128 * 1024;
+/// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// What every exchange of one connection needs.
+struct Connection {
+    instance: Arc<Instance>,
+    transport: Transport,
+    trail: ConnectionTrail,
+    /// Exchanges begun, and under way, for noticing idleness.
+    begun: AtomicU64,
+    busy: AtomicU64,
+}
+
+/// Serves `stream` until either side closes it, or it has been idle for too long.
+pub async fn serve<S>(
+    stream: S,
+    transport: Transport,
+    version: Protocol,
+    mut trail: ConnectionTrail,
+    instance: &Arc<Instance>,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    trail.protocol(version);
+    trail.allowed(None);
+    let limits = instance.current().limits().clone();
+    let connection = Arc::new(Connection {
+        instance: Arc::clone(instance),
+        transport,
+        trail,
+        begun: AtomicU64::new(0),
+        busy: AtomicU64::new(0),
+    });
+    let result = match version {
+        Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
+        _ => http1(TokioIo::new(stream), &connection, &limits).await,
+    };
+    if let Err(error) = result
+        // Exchanges on HTTP/2 streams that are being cancelled may hold the trail still; they have records of their own.
+        && let Some(mut connection) = Arc::into_inner(connection)
+    {
+        connection.trail.failed(&ConnectionError::Http(error));
+    }
+}
+
+async fn http1<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.request_head())
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HTTP1_BUFFER)
+        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))));
+    let mut served = pin!(served);
+    tokio::select! {
+        result = served.as_mut() => return result,
+        () = connection.idle(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+    }
+    served.await
+}
+
+async fn http2<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))));
+    let mut served = pin!(served);
+    tokio::select! {
+        result = served.as_mut() => return result,
+        () = connection.idle(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+    }
+    served.await
+}
+
+async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<Response<Body>, Infallible> {
+    let _busy = Busy::new(&connection);
+    let instance = Arc::clone(&connection.instance);
+    Ok(exchange::run(request, instance, &connection.transport, connection.trail.record()).await)
+}
+
+impl Connection {
+    /// Returns once no exchange has begun or been under way for `limit`, or up to twice as long.
+    async fn idle(&self, limit: Duration) {
+        let mut seen = None;
+        loop {
+            let begun = self.begun.load(SeqCst);
+            if self.busy.load(SeqCst) == 0 && seen == Some(begun) {
+                return;
+            }
+            seen = Some(begun);
+            tokio::time::sleep(limit).await;
+        }
+    }
+}
+
+/// Counts an exchange as under way, also when its task is cancelled.
+struct Busy<'a>(&'a Connection);
+
+impl<'a> Busy<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        connection.begun.fetch_add(1, SeqCst);
+        connection.busy.fetch_add(1, SeqCst);
+        Self(connection)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, SeqCst);
+    }
+}

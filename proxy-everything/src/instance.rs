@@ -1,0 +1,111 @@
+//! An instance: one workload, its identity, its CA, and the generation that is in force for it. Everything else holds a
+//! reference to it and asks for the current generation when it begins something new.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use handlers::Engine;
+use tokio::sync::watch;
+
+use crate::{
+    audit::AuditLog,
+    config::{ConfigError, Document, Generation, Visible},
+    tls::TlsOpener,
+};
+
+/// One workload and all that belongs to it.
+pub struct Instance {
+    /// Unique among the instances that run; in every record and in what handlers are told.
+    pub id: Arc<str>,
+    /// What kind of workload it is, in the operator's words.
+    pub class: Arc<str>,
+    /// Where its records go.
+    pub audit: AuditLog,
+    /// Opens its TLS.
+    pub tls: TlsOpener,
+    engine: Engine,
+    visible: Visible,
+    generation: watch::Sender<Arc<Generation>>,
+    /// Serialises changes, so that numbers grow in the order in which changes take effect.
+    changing: Mutex<()>,
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// What makes an instance.
+pub struct Parts {
+    /// See [`Instance::id`].
+    pub id: String,
+    /// See [`Instance::class`].
+    pub class: String,
+    /// See [`Instance::audit`].
+    pub audit: AuditLog,
+    /// See [`Instance::tls`].
+    pub tls: TlsOpener,
+    /// Runs the handlers that are programs.
+    pub engine: Engine,
+    /// What the workload has been able to see since it started.
+    pub visible: Visible,
+}
+
+impl Instance {
+    /// An instance whose first generation is made of `document`.
+    pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
+        let first = Generation::load(1, document, &parts.engine, &parts.visible)?;
+        Ok(Self {
+            id: parts.id.into(),
+            class: parts.class.into(),
+            audit: parts.audit,
+            tls: parts.tls,
+            engine: parts.engine,
+            visible: parts.visible,
+            generation: watch::Sender::new(Arc::new(first)),
+            changing: Mutex::new(()),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// The generation in force.
+    pub fn current(&self) -> Arc<Generation> {
+        Arc::clone(&self.generation.borrow())
+    }
+
+    /// For those who must know when it changes.
+    pub fn generations(&self) -> watch::Receiver<Arc<Generation>> {
+        self.generation.subscribe()
+    }
+
+    /// Puts `document` in force and says as which generation; if it is faulty, nothing changes. Compiles handlers: call it
+    /// where blocking is allowed.
+    pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.current().number() + 1;
+        let next = Generation::load(number, document, &self.engine, &self.visible)?;
+        self.generation.send_replace(Arc::new(next));
+        tracing::info!(generation = number, "policy in force");
+        Ok(number)
+    }
+
+    /// The number of the next connection.
+    pub fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Relaxed) + 1
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// The id of the next request.
+    pub fn next_request(&self) -> Arc<str> {
+        format!("{}-{}", self.id, self.requests.fetch_add(1, Relaxed) + 1).into()
+    }
+
+    /// How many requests there have been.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+}

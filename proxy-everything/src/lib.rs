@@ -1,0 +1,32 @@
+//! A network that leads nowhere except through the proxy.
+//!
+//! A connection is *accepted*, its first bytes are *sniffed*; the policy says inspect, splice or refuse; inspected TLS is *opened* with a
+//! minted leaf; each request becomes an *exchange*: the policy decides, the handlers run, the *upstream* answers; and each leaves
+//! exactly one *audit* record. The modules below are in that order, with what they stand on after them.
+
+#[allow(unsafe_code, reason = "the only module that talks to the kernel without a safe wrapper")]
+pub mod capture;
+
+pub mod accept;
+pub mod sniff;
+pub mod connection;
+pub mod splice;
+pub mod tls;
+pub mod http;
+pub mod exchange;
+pub mod upstream;
+pub mod dns;
+pub mod audit;
+
+pub mod body;
+pub mod socket;
+pub mod instance;
+pub mod config;
+pub mod error;
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod client;
+pub mod environment;
+pub mod state;

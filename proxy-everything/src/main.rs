@@ -1,0 +1,60 @@
+//! The program: arguments in, exit code out. The one place where errors are shown.
+
+use std::{path::Path, process::ExitCode};
+
+use clap::{CommandFactory, Parser};
+use proxy_everything::{
+    app, capture,
+    cli::{Cli, PolicyVerb, Verb},
+    client,
+};
+
+/// The proxy's own failure; a command's exit status is passed on instead.
+const FAILURE: u8 = 125;
+/// A document that is refused.
+const FAULTY: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(capture::AGENT_VERB) {
+        return capture::agent_main(arguments);
+    }
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match dispatch(Cli::parse().verb) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("proxy-everything: {error:#}");
+            FAILURE.into()
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> anyhow::Result<u8> {
+    match verb {
+        Verb::Run(options) => return app::run(options),
+        Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
+        Verb::Policy(PolicyVerb::Apply { file, which }) => return Ok(told(client::apply(&file, &which)?)),
+        Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
+        Verb::Status(which) => print!("{}", client::show("/v1/status", &which)?),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "proxy-everything", &mut std::io::stdout());
+        }
+        Verb::Man { directory } => clap_mangen::generate_to(Cli::command(), Path::new(&directory))?,
+    }
+    Ok(0)
+}
+
+fn told(verdict: Result<String, String>) -> u8 {
+    match verdict {
+        Ok(good) => {
+            println!("{good}");
+            0
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            FAULTY
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Where a running instance can be found: a folder that only its user can enter, with one admin socket for each instance.
+//! The workload never sees it.
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// The folder of this user's running instances.
+#[derive(Clone, Debug)]
+pub struct StateDir(PathBuf);
+
+impl StateDir {
+    /// `given`, or the customary place: `/run/proxy-everything` for root, else below `$XDG_RUNTIME_DIR`, else in `/tmp`.
+    pub fn locate(given: Option<&Path>) -> Self {
+        if let Some(given) = given {
+            return Self(std::path::absolute(given).unwrap_or_else(|_| given.to_owned()));
+        }
+        let user = nix::unistd::geteuid();
+        if user.is_root() {
+            return Self("/run/proxy-everything".into());
+        }
+        match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+            Some(runtime) if runtime.is_absolute() && runtime.is_dir() => {
+                Self(runtime.join("proxy-everything"))
+            }
+            _ => Self(format!("/tmp/proxy-everything-{user}").into()),
+        }
+    }
+
+    /// Makes the folder if there is none; refuses one that somebody else made or can enter.
+    pub fn prepare(&self) -> io::Result<()> {
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
+        let found = fs::symlink_metadata(&self.0)?;
+        let ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
+        if !ours {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a folder of this user"));
+        }
+        fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The admin socket of instance `id`.
+    pub fn socket(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{id}.sock"))
+    }
+
+    /// The admin sockets of instances that answer.
+    pub fn running(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
+        let sockets = entries.filter(|path| path.extension().is_some_and(|extension| extension == "sock"));
+        sockets.filter(|path| std::os::unix::net::UnixStream::connect(path).is_ok()).collect()
+    }
+}

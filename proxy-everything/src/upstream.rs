@@ -1,0 +1,80 @@
+//! The upstream: receives a cleaned request, hands on the response of the server that the request's authority names.
+//! Connections are pooled by scheme and authority, and an `Upstream` belongs to one generation: roots, addresses and
+//! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
+
+mod connector;
+mod resolve;
+mod stream;
+
+use std::{error::Error, sync::Arc};
+
+use handlers::{Body, BodyError};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper_util::{
+    client::legacy::{self, Client},
+    rt::{TokioExecutor, TokioTimer},
+};
+use policy::Policy;
+use rustls::RootCertStore;
+
+use connector::Connector;
+pub use connector::connect_tcp;
+pub use resolve::Resolver;
+pub use stream::UpstreamAddress;
+
+use crate::{audit::Notes, config::Limits, error::UpstreamError};
+
+/// Idle connections that are kept for one authority.
+const MAX_IDLE_PER_HOST: usize = 32;
+/// Response headers of HTTP/1.1, in lines.
+const MAX_HEADERS: usize = 128;
+/// Flow-control windows of HTTP/2, as towards the workload.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// A pool of verified connections.
+pub struct Upstream {
+    client: Client<Connector, Body>,
+    limits: Limits,
+}
+
+impl Upstream {
+    /// An empty pool whose connections are opened as `policy`, `resolver` and `roots` allow.
+    pub fn new(policy: Arc<Policy>, resolver: Resolver, roots: RootCertStore, limits: Limits) -> Self {
+        let connector = Connector::new(policy, resolver, roots, limits.clone());
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(limits.max_response_head())
+            .http2_max_header_list_size(u32::try_from(limits.max_response_head()).unwrap_or(u32::MAX))
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .build(connector);
+        Self { client, limits }
+    }
+
+    /// Sends `request` and waits for the head of the response; notes the address that answered.
+    pub async fn send(&self, request: Request<Body>, notes: &Notes) -> Result<Response<Body>, UpstreamError> {
+        let answer = tokio::time::timeout(self.limits.response_head(), self.client.request(request)).await;
+        let response = answer.map_err(|_| UpstreamError::HeadTimeout)?.map_err(failure)?;
+        if let Some(UpstreamAddress(address)) = response.extensions().get() {
+            notes.reached(*address);
+        }
+        Ok(response.map(|body| body.map_err(BodyError::from).boxed_unsync()))
+    }
+}
+
+/// Our connector's own error where there is one; the pool wraps it.
+fn failure(error: legacy::Error) -> UpstreamError {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(ours) = inner.downcast_ref::<UpstreamError>() {
+            return ours.clone();
+        }
+        cause = inner.source();
+    }
+    UpstreamError::Broke(Arc::new(error))
+}

@@ -1,0 +1,70 @@
+//! From an authority to the addresses that may be dialled. The proxy resolves by itself, whatever address the workload
+//! chose, and judges every answer: a name that anybody can point anywhere must not lead to private networks, to
+//! metadata services or to this machine. What the operator writes down (`resolve`, an address in the policy) may.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use policy::{AddressRefusal, Authority, Policy, ResolveEntry, Scheme};
+
+use crate::error::UpstreamError;
+
+/// `resolve` entries of the document, then the system's resolver.
+#[derive(Clone)]
+pub struct Resolver(Arc<[ResolveEntry]>);
+
+impl Resolver {
+    /// With the entries of one generation.
+    pub fn new(entries: &[ResolveEntry]) -> Self {
+        Self(entries.into())
+    }
+
+    /// Every address of `authority` that may be dialled, in the order to try; at least one.
+    pub async fn resolve(
+        &self,
+        scheme: Scheme,
+        authority: &Authority,
+        policy: &Policy,
+    ) -> Result<Vec<SocketAddr>, UpstreamError> {
+        if let Some(entry) = self.entry(authority) {
+            let port = |port: Option<u16>| port.unwrap_or(authority.port);
+            let stated = entry.to.iter().map(|to| SocketAddr::new(to.address, port(to.port)));
+            return permitted(stated, |address| match policy.check_address(address, Some(scheme)) {
+                // The operator wrote the address down, so it need not be public; a denial stands.
+                Err(AddressRefusal::NotPublic { .. }) => Ok(()),
+                verdict => verdict,
+            });
+        }
+        let found: Vec<SocketAddr> = match (authority.host.address(), authority.host.name()) {
+            (Some(ip), _) => vec![SocketAddr::new(ip, authority.port)],
+            (None, Some(name)) => tokio::net::lookup_host((name, authority.port))
+                .await
+                .map_err(|_| UpstreamError::Resolve)?
+                .collect(),
+            (None, None) => Vec::new(),
+        };
+        permitted(found.into_iter(), |address| policy.check_address(address, Some(scheme)))
+    }
+
+    /// An entry with a port beats one without.
+    fn entry(&self, authority: &Authority) -> Option<&ResolveEntry> {
+        let for_host = || self.0.iter().filter(|entry| entry.host == authority.host);
+        let exact = for_host().find(|entry| entry.port == Some(authority.port));
+        exact.or_else(|| for_host().find(|entry| entry.port.is_none()))
+    }
+}
+
+/// Keeps what may be dialled; says why if that is nothing.
+fn permitted(
+    addresses: impl Iterator<Item = SocketAddr>,
+    check: impl Fn(SocketAddr) -> Result<(), AddressRefusal>,
+) -> Result<Vec<SocketAddr>, UpstreamError> {
+    let mut why = UpstreamError::Resolve;
+    let mut good = Vec::new();
+    for address in addresses {
+        match check(address) {
+            Ok(()) => good.push(address),
+            Err(refusal) => why = UpstreamError::AddressRefused(refusal),
+        }
+    }
+    if good.is_empty() { Err(why) } else { Ok(good) }
+}
