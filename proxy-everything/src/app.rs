@@ -74,7 +74,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
 fn read_document(path: Option<&Path>) -> anyhow::Result<Document> {
     let Some(path) = path else { return Ok(Document { text: String::new(), base: "/".into() }) };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let base = std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned();
+    let base = std::path::absolute(path)?.parent().unwrap_or_else(|| Path::new("/")).to_owned();
     Ok(Document { text, base })
 }
 

@@ -26,7 +26,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
 pub fn apply(file: &Path, which: &Which) -> anyhow::Result<Result<String, String>> {
     let text = read(file)?;
     let absolute = std::path::absolute(file)?;
-    let base = absolute.parent().unwrap_or(Path::new("/")).to_string_lossy();
+    let base = absolute.parent().unwrap_or_else(|| Path::new("/")).to_string_lossy();
     let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("base", &base).finish();
     let (status, body) = ask(which, Method::PUT, &format!("/v1/policy?{query}"), text)?;
     if status == StatusCode::OK {

@@ -75,9 +75,9 @@ fn answer(question: &Question, instance: &Instance) -> Option<Vec<u8>> {
 fn decide(query: &Query, generation: &Generation, record: &mut Record, reply: &mut Message) -> ResponseCode {
     record.method = Some(query.query_type().to_string());
     let name = query.name().to_ascii();
-    record.authority = Some(name.clone());
     let host = CanonicalHost::parse(&name);
-    match host.as_ref().map(|host| generation.policy().resolves(host)) {
+    record.authority = Some(host.as_ref().map_or(name, ToString::to_string));
+    match host.map(|host| generation.policy().resolves(&host)) {
         Ok(Ok(rule)) if query.query_class() == DNSClass::IN => {
             record.decision = Some(Decision::Allow);
             record.rule = Some(rule.to_string());

@@ -52,10 +52,12 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
     if let Some(resolver) = resolver {
         attempt("bind resolv.conf", || bind_resolver(&resolver))?;
     }
-    for path in existing(&seal.masked) {
+    // What was in /run is hidden already; what is there now is the workload's.
+    let outside_run = |path: &PathBuf| !path.starts_with("/run");
+    for path in existing(&seal.masked).into_iter().filter(outside_run) {
         attempt("hide secrets and sockets", || mask(&path))?;
     }
-    for path in existing(&seal.read_only) {
+    for path in existing(&seal.read_only).into_iter().filter(outside_run) {
         attempt("protect the policy", || bind_read_only(&path, &path))?;
     }
     // By name, so that a working directory below a hidden one is not kept open.
