@@ -27,8 +27,16 @@ pub struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Binds `path`, in a folder that only we can enter.
+    /// Binds `path`, in a folder that only we can enter. What an instance that was killed has left there is replaced.
     pub fn bind(path: PathBuf) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "an instance with this id is running"));
+        }
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
         let listener = std::os::unix::net::UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;

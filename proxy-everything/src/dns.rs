@@ -28,6 +28,8 @@ const ANSWER_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 const ANSWER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
 /// Seconds; short, because the policy may change.
 const TTL: u32 = 5;
+/// How long to wait when the kernel refuses to hand a datagram over, before it is asked again.
+const BACK_OFF: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Answers the questions that arrive at `socket` until the task is dropped.
 pub async fn serve(socket: TransparentSocket, instance: Arc<Instance>) {
@@ -36,7 +38,7 @@ pub async fn serve(socket: TransparentSocket, instance: Arc<Instance>) {
             Ok(question) => question,
             Err(error) => {
                 tracing::warn!(%error, "cannot receive a DNS question");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(BACK_OFF).await;
                 continue;
             }
         };

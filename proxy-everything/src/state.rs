@@ -62,3 +62,41 @@ impl StateDir {
         sockets.filter(|path| std::os::unix::net::UnixStream::connect(path).is_ok()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_of_our_own_will_do() {
+        let parent = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+
+        let fresh = StateDir::locate(Some(&parent.path().join("a/b")));
+        fresh.prepare().unwrap();
+        assert_eq!(mode(fresh.path()), 0o700);
+
+        fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fresh.prepare().unwrap();
+        assert_eq!(mode(fresh.path()), 0o700, "others are shut out again");
+
+        let link = parent.path().join("link");
+        std::os::unix::fs::symlink(fresh.path(), &link).unwrap();
+        assert!(StateDir::locate(Some(&link)).prepare().is_err(), "a symbolic link may lead anywhere");
+
+        let file = parent.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(StateDir::locate(Some(&file)).prepare().is_err());
+    }
+
+    #[test]
+    fn only_sockets_that_answer_are_running() {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::locate(Some(parent.path()));
+        assert!(state.running().is_empty());
+        let listener = std::os::unix::net::UnixListener::bind(state.socket("a")).unwrap();
+        assert_eq!(state.running(), [state.socket("a")]);
+        drop(listener);
+        assert!(state.running().is_empty(), "its owner is gone");
+    }
+}

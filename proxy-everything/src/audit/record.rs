@@ -181,3 +181,63 @@ fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::
         OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).map_err(S::Error::custom)?;
     serializer.serialize_str(&time.format(&Rfc3339).map_err(S::Error::custom)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record() -> Record {
+        let address = SocketAddr::from(([198, 18, 0, 1], 443));
+        Record {
+            time: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_123),
+            kind: Kind::Exchange,
+            instance: "run-1".into(),
+            class: "".into(),
+            generation: 1,
+            connection: Some(1),
+            request: Some("run-1-1".into()),
+            source: address,
+            destination: address,
+            protocol: Protocol::Http2,
+            sni: None,
+            method: None,
+            authority: None,
+            path: None,
+            decision: Some(Decision::Deny),
+            rule: None,
+            handlers: Vec::new(),
+            status: Some(403),
+            bytes_from_workload: 0,
+            bytes_to_workload: 0,
+            milliseconds: 0,
+            upstream: None,
+            error: Some("host_denied"),
+            began: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn one_line() {
+        assert_eq!(
+            serde_json::to_string(&record()).unwrap(),
+            r#"{"time":"2023-11-14T22:13:20.123Z","kind":"exchange","instance":"run-1","generation":1,"connection":1,"request":"run-1-1","source":"198.18.0.1:443","destination":"198.18.0.1:443","protocol":"h2","decision":"deny","status":403,"bytesFromWorkload":0,"bytesToWorkload":0,"milliseconds":0,"error":"host_denied"}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_it_holds_it_is_one_line_of_json(path in any::<String>(), method in any::<String>()) {
+            let mut record = record();
+            record.set_path(&path);
+            record.method = Some(method.clone());
+            let line = serde_json::to_string(&record).unwrap();
+            prop_assert!(!line.contains('\n'));
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(value["method"].as_str(), Some(method.as_str()));
+            let kept = value["path"].as_str().unwrap();
+            prop_assert!(path.starts_with(kept) && kept.len() <= MAX_PATH && kept.len() + 4 > MAX_PATH.min(path.len()));
+        }
+    }
+}

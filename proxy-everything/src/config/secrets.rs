@@ -115,3 +115,47 @@ fn usable(text: String) -> Result<Secret, String> {
     }
     Ok(Secret::new(value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_can_stand_in_a_header() {
+        for (text, expected) in [
+            ("token", Some("token")),
+            ("token\n", Some("token")),
+            ("token\r\n", Some("token")),
+            ("two words", Some("two words")),
+            ("", None),
+            ("\n", None),
+            ("two\nlines\n", None),
+            ("nul\0", None),
+            ("tab\there", None),
+        ] {
+            let secret = usable(text.to_owned());
+            assert_eq!(secret.as_ref().ok().map(|secret| secret.expose()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_must_have_been_hidden() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        fs::write(&path, "value").unwrap();
+        assert!(from_file(&path, &Visible::default()).unwrap_err().contains("was not hidden"));
+        let hidden = Visible { hidden_files: [fs::canonicalize(&path).unwrap()].into(), ..Visible::default() };
+        assert_eq!(from_file(&path, &hidden).unwrap(), "value");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(from_file(&link, &hidden).unwrap(), "value", "another way to the same file");
+    }
+
+    #[test]
+    fn a_variable_must_not_have_been_visible() {
+        let seen = Visible { variables: ["PATH".to_owned()].into(), ..Visible::default() };
+        assert!(from_environment("PATH", &seen).unwrap_err().contains("was in the workload's environment"));
+        assert!(from_environment("PATH", &Visible::default()).is_ok());
+        assert!(from_environment("NO_SUCH_VARIABLE_HERE", &seen).unwrap_err().contains("is not set"));
+    }
+}

@@ -68,3 +68,42 @@ fn permitted(
     }
     if good.is_empty() { Err(why) } else { Ok(good) }
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::Document;
+
+    use super::*;
+
+    async fn resolved(document: &str, scheme: Scheme, authority: &str) -> Result<Vec<String>, &'static str> {
+        let document = Document::parse(document).unwrap();
+        let resolver = Resolver::new(&document.resolve);
+        let authority = Authority::parse(authority, scheme).unwrap();
+        let addresses = resolver.resolve(scheme, &authority, &Policy::compile(&document)).await;
+        addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
+    }
+
+    #[tokio::test]
+    async fn what_may_be_dialled() {
+        let stated = "resolve: {a.test: 127.0.0.1, 'a.test:8443': ['127.0.0.2:9', '[::1]:9']}";
+        let denied = "resolve: {a.test: [127.0.0.1, 127.0.0.2]}\ndeniedHosts: [127.0.0.1]";
+        let all_denied = "resolve: {a.test: 127.0.0.1}\ndeniedHosts: [127.0.0.0/8]";
+        for (document, authority, expected) in [
+            (stated, "a.test", Ok(vec!["127.0.0.1:443"])),
+            (stated, "a.test:8443", Ok(vec!["127.0.0.2:9", "[::1]:9"])),
+            (denied, "a.test", Ok(vec!["127.0.0.2:443"])),
+            (all_denied, "a.test", Err("address_refused")),
+            ("", "127.0.0.1", Err("address_refused")),
+            ("", "[::1]", Err("address_refused")),
+            ("", "169.254.169.254", Err("address_refused")),
+            ("", "localhost", Err("address_refused")),
+            ("allowedHosts: [127.0.0.1]", "127.0.0.1", Ok(vec!["127.0.0.1:443"])),
+            ("allowedHosts: [127.0.0.0/8]", "127.0.0.1:8443", Ok(vec!["127.0.0.1:8443"])),
+            ("allowedHosts: ['127.0.0.1:80']", "127.0.0.1:8443", Err("address_refused")),
+        ] {
+            let found = resolved(document, Scheme::Https, authority).await;
+            let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect());
+            assert_eq!(found, expected, "{authority} with {document}");
+        }
+    }
+}
