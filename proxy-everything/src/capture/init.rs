@@ -19,7 +19,7 @@ use nix::{
 use super::{
     CaptureError, Pidfd,
     agent::{FAILURE, Job, killed_by},
-    handover, mounts, privileges,
+    filter, handover, mounts, privileges, syscall,
 };
 
 /// As shells report a command that cannot be found, or cannot be executed.
@@ -48,7 +48,9 @@ fn start(job: &Job) -> Result<Pid, CaptureError> {
     // The command is of the same uid and might otherwise trace this process, or read its memory.
     prctl::set_dumpable(false)?;
     mounts::proc()?;
+    syscall::new_session_keyring().map_err(CaptureError::step("leave the session keyring"))?;
     privileges::drop_all().map_err(CaptureError::step("drop capabilities"))?;
+    filter::install()?;
     // SAFETY: this process has a single thread.
     match unsafe { fork() }? {
         ForkResult::Child => std::process::exit(execute(job).into()),

@@ -7,6 +7,7 @@ mod agent;
 mod datagram;
 mod error;
 mod expressions;
+mod filter;
 mod handover;
 mod init;
 mod listeners;

@@ -78,6 +78,24 @@ impl AsFd for Pidfd {
     }
 }
 
+/// Leaves the user's session keyring for a new, empty one: keys there are secrets of the user.
+pub(super) fn new_session_keyring() -> io::Result<()> {
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null name asks for a keyring without one.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, anonymous) })
+        .map(drop)
+        .or_else(
+            // A kernel without keyrings has no keys to hide; a filter that forbids the call forbids reading them too.
+            |error| {
+                if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            },
+        )
+}
+
 /// Makes the mount at `path` read-only, and those below it. Unlike a remount this only ever adds a flag, so it works on
 /// mounts whose other flags are locked by a more privileged namespace. Linux 5.12 or later.
 pub(super) fn set_read_only(path: &Path) -> io::Result<()> {

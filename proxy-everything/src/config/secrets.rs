@@ -144,7 +144,8 @@ mod tests {
         let path = directory.path().join("token");
         fs::write(&path, "value").unwrap();
         assert!(from_file(&path, &Visible::default()).unwrap_err().contains("was not hidden"));
-        let hidden = Visible { hidden_files: [fs::canonicalize(&path).unwrap()].into(), ..Visible::default() };
+        let hidden =
+            Visible { hidden_files: [fs::canonicalize(&path).unwrap()].into(), ..Visible::default() };
         assert_eq!(from_file(&path, &hidden).unwrap(), "value");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
