@@ -1,0 +1,166 @@
+//! The questions that the policy is asked and the answers it gives.
+//!
+//! Facts are borrowed from the connection or the request; an answer always names the [`Rule`] that gave it, for the
+//! audit record and for the person who has to change the policy. Rule labels are made when the policy is compiled,
+//! so an answer costs no allocation.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use crate::{CanonicalHost, Scheme};
+
+/// What is known of a request when it is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// The scheme that the workload used.
+    pub scheme: Scheme,
+    /// The host of the request's authority.
+    pub host: &'a CanonicalHost,
+    /// The port of the request's authority.
+    pub port: u16,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes nowhere.
+    Deny(Denial),
+    /// It goes on, through the handlers of the binding if there is one.
+    Forward {
+        /// The rule that let it pass.
+        rule: Rule,
+        /// The handlers that serve it; `None` is straight to the upstream.
+        binding: Option<BindingId>,
+    },
+}
+
+/// A refusal: why, and by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub reason: Reason,
+    /// The rule that refused.
+    pub rule: Rule,
+}
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An entry of `deniedHosts` matches.
+    HostDenied,
+    /// `allowedHosts` is set and nothing in it matches.
+    HostNotAllowed,
+    /// Nothing serves the host, and `enableInternet` is off.
+    InternetDisabled,
+    /// The bytes are not HTTP, but only a handler may serve the destination.
+    NotHttp,
+    /// The destination address is not one of the public Internet, and no rule names it.
+    AddressRefused,
+}
+
+impl Reason {
+    /// The word for machines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostDenied => "host_denied",
+            Self::HostNotAllowed => "host_not_allowed",
+            Self::InternetDisabled => "internet_disabled",
+            Self::NotHttp => "not_http",
+            Self::AddressRefused => "address_refused",
+        }
+    }
+
+    /// The sentence for people.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::HostDenied => "an entry of deniedHosts matches this host",
+            Self::HostNotAllowed => "no entry of allowedHosts matches this host",
+            Self::InternetDisabled => "no handler or rule serves this host, and enableInternet is off",
+            Self::NotHttp => "only a handler may serve this destination, and handlers speak HTTP only",
+            Self::AddressRefused => "this address is not on the public Internet, and no rule names it",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of the rule that decided, as a person finds it in the document: `deniedHosts[1] evil.com (line 4)`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rule(Arc<str>);
+
+impl Rule {
+    pub(crate) fn new(label: impl Into<Arc<str>>) -> Self {
+        Self(label.into())
+    }
+
+    /// The label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The place of a [`Binding`] in [`Policy::bindings`](crate::Policy::bindings).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BindingId(pub(crate) usize);
+
+impl BindingId {
+    /// The index.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Which handlers serve a host pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The pattern as the document means it; `*` for the catch-all `outbound`.
+    pub pattern: String,
+    /// The names of the handlers, first to last.
+    pub handlers: Vec<String>,
+}
+
+/// What is known of a connection once its first bytes are seen.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFacts<'a> {
+    /// Where the workload wanted to go.
+    pub destination: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol<'a>,
+}
+
+/// What the first bytes of a connection are.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol<'a> {
+    /// A TLS ClientHello.
+    Tls {
+        /// Its server name, if it has a usable one.
+        server_name: Option<&'a CanonicalHost>,
+    },
+    /// An HTTP request.
+    Http,
+    /// Anything else, or silence.
+    Opaque,
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// Its requests are read and decided one by one.
+    Inspect,
+    /// Its bytes are passed on unseen.
+    Splice {
+        /// The rule that let it pass.
+        rule: Rule,
+    },
+    /// It is closed.
+    Refuse(Denial),
+}

@@ -1,0 +1,43 @@
+//! What may leave: the policy document, compiled to a pure function.
+//!
+//! Text goes in ([`Document::parse`]) and is either a typed document or a [`Fault`] with its line and column.
+//! [`Policy::compile`] turns the document into indexes; [`Policy::decide`] is asked once per request,
+//! [`Policy::treat`] once per connection, [`Policy::resolves`] once per DNS question and
+//! [`Policy::check_address`] once per address about to be dialled.
+//! No sockets, files, clock or environment: the same facts always give the same answer.
+//!
+//! ```
+//! use policy::{Authority, Decision, Document, Policy, RequestFacts, Scheme};
+//!
+//! let document = Document::parse("allowedHosts: ['*.example.com']")?;
+//! let policy = Policy::compile(&document);
+//! let Authority { host, port } = Authority::parse("API.Example.com", Scheme::Https)?;
+//! let decision = policy.decide(&RequestFacts { scheme: Scheme::Https, host: &host, port });
+//! assert!(matches!(decision, Decision::Forward { binding: None, .. }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod address;
+mod authority;
+mod decision;
+mod document;
+mod fault;
+mod host;
+mod index;
+mod pattern;
+mod policy;
+
+pub use address::AddressRefusal;
+pub use authority::{Authority, Scheme};
+pub use decision::{
+    Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
+};
+pub use document::{
+    Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource, Template,
+    TemplatePart,
+};
+pub use fault::Fault;
+pub use host::{CanonicalHost, HostError};
+pub use pattern::{Pattern, PatternError};
+pub use policy::Policy;
