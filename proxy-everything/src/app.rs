@@ -13,7 +13,6 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use certs::InstanceCa;
-use handlers::Engine;
 use rustls::pki_types::UnixTime;
 use tokio::sync::Semaphore;
 
@@ -55,7 +54,6 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         class: options.class,
         audit: AuditLog::open(&audit).with_context(|| format!("cannot open the audit log {audit}"))?,
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
-        engine: Engine::new().context("cannot start the WebAssembly engine")?,
         visible: visible.clone(),
     };
     let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
@@ -64,7 +62,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let admin =
         AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
     let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
-    read_only.extend(config::program_files(&parsed, &instance.current().document().base));
+    read_only.extend(config::trusted_files(&parsed, &instance.current().document().base));
     let masked = masked(&state, &audit, visible);
     let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, read_only };
     let captured = capture::run(&options.command, &environment, &seal)?;

@@ -29,7 +29,7 @@ pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration) -> Body
 where
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
-    Passing { body, count: Count::FromWorkload(notes), idle: Idle::new(idle) }.boxed_unsync()
+    Passing { body, count: Count::FromWorkload(Sending(notes)), idle: Idle::new(idle) }.boxed_unsync()
 }
 
 /// Wraps the body of a response: counts what the workload is given, and ends the trail.
@@ -37,15 +37,24 @@ pub fn response(body: Body, trail: ExchangeTrail, idle: Duration) -> Body {
     Passing { body, count: Count::ToWorkload(Box::new(trail)), idle: Idle::new(idle) }.boxed_unsync()
 }
 
+/// Notes, when it is dropped with its body, that the request has been sent.
+struct Sending(Arc<Notes>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let _ = self.0.sent.set(());
+    }
+}
+
 enum Count {
-    FromWorkload(Arc<Notes>),
+    FromWorkload(Sending),
     ToWorkload(Box<ExchangeTrail>),
 }
 
 impl Count {
     fn counter(&self) -> &AtomicU64 {
         match self {
-            Self::FromWorkload(notes) => &notes.from_workload,
+            Self::FromWorkload(sending) => &sending.0.from_workload,
             Self::ToWorkload(trail) => &trail.notes().to_workload,
         }
     }

@@ -54,7 +54,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   proxy-everything run --policy egress.yaml -- curl https://api.example.com/user
   proxy-everything run --policy egress.yaml --id agent-7 --audit audit.jsonl -- bash
-  proxy-everything run -- curl https://example.com/     (no policy: everything is refused, and says so)";
+  proxy-everything run -- ./untrusted     (no policy: no name resolves, no connection leads anywhere)";
 
 /// Options of `run`.
 #[derive(Args, Debug)]

@@ -2,6 +2,7 @@
 //! with their secrets, and the upstream pool that belongs to them. Everything that can be wrong is found here, before any of
 //! it is in force; an exchange never meets a half-made generation.
 
+mod engine;
 mod error;
 mod limits;
 mod load;
@@ -9,12 +10,13 @@ mod secrets;
 
 use std::{path::PathBuf, sync::Arc};
 
-use handlers::{Chain, Engine};
+use handlers::Chain;
 use policy::{BindingId, Policy};
 
+pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
-pub use secrets::{Visible, program_files, secret_files, secret_variables};
+pub use secrets::{Visible, secret_files, secret_variables, trusted_files};
 
 use crate::upstream::Upstream;
 
@@ -50,7 +52,7 @@ impl Generation {
     pub fn load(
         number: u64,
         document: Document,
-        engine: &Engine,
+        engine: &LazyEngine,
         visible: &Visible,
     ) -> Result<Self, ConfigError> {
         let parsed = policy::Document::parse(&document.text)?;

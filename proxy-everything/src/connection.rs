@@ -51,12 +51,16 @@ impl Sniffed {
         trail.generation(generation.number());
         let protocol = policy::Protocol::Opaque;
         match generation.policy().treat(&ConnectionFacts { destination: trail.destination(), protocol }) {
+            Treatment::Splice { .. } if instance.audit.is_failing() => {
+                trail.failed(&ConnectionError::NoAudit)
+            }
             Treatment::Splice { rule } => {
                 trail.allowed(Some(&rule));
                 return splice::run(socket, trail, instance).await;
             }
             Treatment::Refuse(denial) => trail.denied(&denial),
-            Treatment::Inspect => trail.failed(&ConnectionError::NotInspectable),
+            // There is nothing to inspect in such bytes, and the policy knows.
+            Treatment::Inspect => {}
         }
         socket.reset();
     }

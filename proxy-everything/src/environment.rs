@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::capture::{INSIDE_BUNDLE, INSIDE_CA};
@@ -54,6 +54,10 @@ const REMOVED: [&str; 17] = [
     "CONTAINER_HOST",
 ];
 
+/// Folders outside `/run` in which programs that start other programs keep their sockets.
+const SOCKET_FOLDERS: [&str; 5] =
+    ["/tmp/.X11-unix", "/tmp/screen", "/var/lib/incus", "/var/lib/lxd", "/var/snap/lxd/common/lxd"];
+
 /// What the command gets of `ours`, without the variables that feed secrets.
 pub fn for_workload(
     ours: impl Iterator<Item = (OsString, OsString)>,
@@ -72,7 +76,9 @@ pub fn for_workload(
 
 /// The sockets that `ours` leads to, and others of the user's that are not below `/run`: each is a way out of the network.
 pub fn sockets(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = vec!["/tmp/.X11-unix".into()];
+    let uid = nix::unistd::geteuid();
+    let mut found: Vec<PathBuf> = SOCKET_FOLDERS.iter().map(PathBuf::from).collect();
+    found.extend([format!("/tmp/tmux-{uid}"), format!("/tmp/emacs{uid}")].map(PathBuf::from));
     for (name, value) in ours {
         match (name.to_str(), value.to_str()) {
             (Some("SSH_AUTH_SOCK" | "XDG_RUNTIME_DIR"), _) => found.push(value.into()),
@@ -84,11 +90,10 @@ pub fn sockets(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf>
                 found.extend(path.map(PathBuf::from));
             }
             (Some("HOME"), _) => {
-                let gpg = PathBuf::from(value).join(".gnupg");
-                found.extend(
-                    ["S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.ssh", "S.keyboxd"]
-                        .map(|name| gpg.join(name)),
-                );
+                let home = Path::new(&value);
+                let gpg = ["S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.ssh", "S.keyboxd"];
+                found.extend(gpg.map(|socket| home.join(".gnupg").join(socket)));
+                found.extend([".docker/run", ".docker/desktop", ".colima"].map(|folder| home.join(folder)));
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ mod problem;
 mod upstream;
 
 use http::StatusCode;
-use policy::{Denial, HostError};
+use policy::{AddressRefusal, Denial, HostError};
 
 pub use problem::problem;
 pub use upstream::{TlsFault, UpstreamError};
@@ -17,9 +17,6 @@ pub enum ConnectionError {
     /// The workload closed without a byte, or in the middle of its first ones.
     #[error("closed before it said what it speaks")]
     ClosedEarly,
-    /// Handlers are bound to the destination, but cannot see raw bytes.
-    #[error("neither TLS nor HTTP, and handlers are bound to the destination")]
-    NotInspectable,
     /// The TLS handshake with the workload failed; most often it does not trust the instance CA.
     #[error("TLS handshake with the workload: {0}")]
     Handshake(std::io::Error),
@@ -41,6 +38,9 @@ pub enum ConnectionError {
     /// A tunnel carried nothing for too long.
     #[error("idle for too long")]
     Idle,
+    /// The audit log cannot be written.
+    #[error("the audit log cannot be written")]
+    NoAudit,
     /// The policy in force no longer allows a tunnel.
     #[error("a new policy denies it")]
     Revoked,
@@ -51,7 +51,6 @@ impl ConnectionError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::ClosedEarly => "closed_early",
-            Self::NotInspectable => "not_inspectable",
             Self::Handshake(_) => "workload_tls",
             Self::HandshakeTimeout => "workload_tls_timeout",
             Self::Certificate(_) => "workload_tls_name",
@@ -59,6 +58,7 @@ impl ConnectionError {
             Self::Workload(_) => "workload_socket",
             Self::Upstream(error) => error.kind(),
             Self::Idle => "idle",
+            Self::NoAudit => "audit_failed",
             Self::Revoked => "revoked",
         }
     }
@@ -103,6 +103,9 @@ pub enum ExchangeError {
         /// The rule by which the handler was bound.
         rule: String,
     },
+    /// The audit log cannot be written, and nothing passes without its record.
+    #[error("the proxy cannot write its records, so nothing may pass; tell whoever runs this sandbox")]
+    NoAudit,
     /// The upstream failed.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -125,6 +128,7 @@ impl ExchangeError {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(_) | Self::SecretOnPlaintext { .. } => StatusCode::FORBIDDEN,
             Self::DeniedByHandler { status, .. } | Self::Handler { status, .. } => *status,
+            Self::NoAudit => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => error.status(),
         }
     }
@@ -139,6 +143,7 @@ impl ExchangeError {
             Self::Denied(denial) => denial.reason.as_str(),
             Self::DeniedByHandler { .. } => "denied_by_handler",
             Self::SecretOnPlaintext { .. } => "secret_on_plaintext",
+            Self::NoAudit => "audit_failed",
             Self::Upstream(error) => error.kind(),
             Self::Handler { kind, .. } => kind,
         }
@@ -149,6 +154,9 @@ impl ExchangeError {
         match self {
             Self::Denied(denial) => Some(denial.rule.as_str()),
             Self::DeniedByHandler { rule, .. } | Self::SecretOnPlaintext { rule } => Some(rule),
+            Self::Upstream(UpstreamError::AddressRefused(AddressRefusal::Denied { rule, .. })) => {
+                Some(rule.as_str())
+            }
             _ => None,
         }
     }

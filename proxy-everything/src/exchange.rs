@@ -53,6 +53,9 @@ impl Exchange<'_> {
         transport: &Transport,
         connection: &Record,
     ) -> Result<Response<Body>, ExchangeError> {
+        if self.instance.audit.is_failing() {
+            return Err(ExchangeError::NoAudit);
+        }
         let (scheme, authority) = target(&request, transport, connection.destination)?;
         self.trail.authority(&authority);
         let facts = RequestFacts { scheme, host: &authority.host, port: authority.port };

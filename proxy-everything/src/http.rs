@@ -6,6 +6,8 @@ mod target;
 
 use std::{
     convert::Infallible,
+    error::Error,
+    io::ErrorKind,
     pin::pin,
     sync::{
         Arc,
@@ -92,11 +94,24 @@ pub async fn serve<S>(
         _ => http1(TokioIo::new(stream), &connection, &limits).await,
     };
     if let Err(error) = result
+        && !is_plain_end(&error)
         // Exchanges on HTTP/2 streams that are being cancelled may hold the trail still; they have records of their own.
         && let Some(mut connection) = Arc::into_inner(connection)
     {
-        connection.trail.failed(&ConnectionError::Http(error));
+        connection.trail.failed(&ended_by(error));
     }
+}
+
+/// Clients that close TCP without closing TLS first are common, and lose nothing between two exchanges; an exchange that is
+/// cut off leaves a record of its own.
+fn is_plain_end(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset))
+}
+
+/// A keep-alive connection that nobody used again has come to an ordinary end.
+fn ended_by(error: hyper::Error) -> ConnectionError {
+    if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) }
 }
 
 async fn http1<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>

@@ -6,12 +6,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use handlers::Engine;
 use tokio::sync::watch;
 
 use crate::{
     audit::AuditLog,
-    config::{ConfigError, Document, Generation, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Visible},
     tls::TlsOpener,
 };
 
@@ -25,7 +24,7 @@ pub struct Instance {
     pub audit: AuditLog,
     /// Opens its TLS.
     pub tls: TlsOpener,
-    engine: Engine,
+    engine: LazyEngine,
     visible: Visible,
     generation: watch::Sender<Arc<Generation>>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
@@ -44,8 +43,6 @@ pub struct Parts {
     pub audit: AuditLog,
     /// See [`Instance::tls`].
     pub tls: TlsOpener,
-    /// Runs the handlers that are programs.
-    pub engine: Engine,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -53,13 +50,14 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let first = Generation::load(1, document, &parts.engine, &parts.visible)?;
+        let engine = LazyEngine::default();
+        let first = Generation::load(1, document, &engine, &parts.visible)?;
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
             audit: parts.audit,
             tls: parts.tls,
-            engine: parts.engine,
+            engine,
             visible: parts.visible,
             generation: watch::Sender::new(Arc::new(first)),
             changing: Mutex::new(()),

@@ -1,6 +1,6 @@
 //! The program: arguments in, exit code out. The one place where errors are shown.
 
-use std::{path::Path, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 use proxy_everything::{
@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     }
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     match dispatch(Cli::parse().verb) {
         Ok(code) => code.into(),
         Err(error) => {
@@ -41,7 +42,10 @@ fn dispatch(verb: Verb) -> anyhow::Result<u8> {
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "proxy-everything", &mut std::io::stdout());
         }
-        Verb::Man { directory } => clap_mangen::generate_to(Cli::command(), Path::new(&directory))?,
+        Verb::Man { directory } => {
+            std::fs::create_dir_all(&directory)?;
+            clap_mangen::generate_to(Cli::command(), directory)?;
+        }
     }
     Ok(0)
 }

@@ -58,8 +58,15 @@ impl Upstream {
 
     /// Sends `request` and waits for the head of the response; notes the address that answered.
     pub async fn send(&self, request: Request<Body>, notes: &Notes) -> Result<Response<Body>, UpstreamError> {
-        let answer = tokio::time::timeout(self.limits.response_head(), self.client.request(request)).await;
-        let response = answer.map_err(|_| UpstreamError::HeadTimeout)?.map_err(failure)?;
+        let overdue = async {
+            // A long upload is no reason to give up; its standing still is, and the body itself sees to that.
+            notes.sent.wait().await;
+            tokio::time::sleep(self.limits.response_head()).await;
+        };
+        let response = tokio::select! {
+            response = self.client.request(request) => response.map_err(failure)?,
+            () = overdue => return Err(UpstreamError::HeadTimeout),
+        };
         if let Some(UpstreamAddress(address)) = response.extensions().get() {
             notes.reached(*address);
         }

@@ -11,7 +11,7 @@ use crate::Fault;
 /// The numbers under `limits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For one address to accept a TCP connection.
+    /// For a TCP connection to the upstream, all its addresses together.
     pub connect_timeout_ms: u32,
     /// For a TLS handshake, on either side.
     pub tls_handshake_timeout_ms: u32,
@@ -50,7 +50,7 @@ impl Default for Limits {
             body_idle_timeout_ms: 120_000,
             keep_alive_timeout_ms: 300_000,
             splice_idle_timeout_ms: 3_600_000,
-            handler_timeout_ms: 30_000,
+            handler_timeout_ms: 300_000,
             handler_cpu_ms: 500,
             handler_memory_mib: 64,
             max_connections: 10_000,

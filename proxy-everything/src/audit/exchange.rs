@@ -12,6 +12,7 @@ use std::{
 
 use http::{Method, StatusCode, Uri};
 use policy::{Authority, Rule};
+use tokio::sync::SetOnce;
 
 use super::{Decision, Kind, Record};
 use crate::{
@@ -26,6 +27,8 @@ pub struct Notes {
     pub from_workload: AtomicU64,
     /// Bytes of the response's body that it was given.
     pub to_workload: AtomicU64,
+    /// Set when the request's body has been sent, or will not be.
+    pub sent: SetOnce<()>,
     upstream: Mutex<Upstream>,
 }
 

@@ -8,7 +8,11 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
 };
 
@@ -42,6 +46,7 @@ const BATCH: usize = 64 * 1024;
 pub struct AuditLog {
     queue: Option<SyncSender<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
+    failing: Arc<AtomicBool>,
 }
 
 impl AuditLog {
@@ -56,8 +61,16 @@ impl AuditLog {
             }
         };
         let (queue, lines) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new().name("audit".into()).spawn(|| write(lines, sink))?;
-        Ok(Self { queue: Some(queue), writer: Some(writer) })
+        let failing = Arc::new(AtomicBool::new(false));
+        let report = Arc::clone(&failing);
+        let writer =
+            std::thread::Builder::new().name("audit".into()).spawn(move || write(lines, sink, &report))?;
+        Ok(Self { queue: Some(queue), writer: Some(writer), failing })
+    }
+
+    /// Whether the last write failed: until one succeeds again, nothing may pass.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed)
     }
 
     /// Writes one record; waits while the queue is full.
@@ -84,15 +97,17 @@ impl Drop for AuditLog {
 }
 
 /// Whole lines in each write, so that several processes can append to one file.
-fn write(lines: Receiver<Vec<u8>>, mut sink: Box<dyn Write + Send>) {
+fn write(lines: Receiver<Vec<u8>>, mut sink: Box<dyn Write + Send>, failing: &AtomicBool) {
     while let Ok(mut batch) = lines.recv() {
         while batch.len() < BATCH
             && let Ok(line) = lines.try_recv()
         {
             batch.extend(line);
         }
-        if let Err(error) = sink.write_all(&batch) {
-            tracing::error!(%error, "cannot write the audit log");
+        let written = sink.write_all(&batch);
+        failing.store(written.is_err(), Relaxed);
+        if let Err(error) = written {
+            tracing::error!(%error, "cannot write the audit log: nothing passes until that works again");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::Error};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, macros::format_description};
 
 use crate::instance::Instance;
 
@@ -179,7 +179,9 @@ fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::
     let milliseconds = i128::from(u64::try_from(since.as_millis()).map_err(S::Error::custom)?);
     let time =
         OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).map_err(S::Error::custom)?;
-    serializer.serialize_str(&time.format(&Rfc3339).map_err(S::Error::custom)?)
+    let milliseconds =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    serializer.serialize_str(&time.format(milliseconds).map_err(S::Error::custom)?)
 }
 
 #[cfg(test)]

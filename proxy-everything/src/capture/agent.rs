@@ -61,6 +61,8 @@ impl Job {
 
 /// `proxy-everything __agent DESCRIPTOR -- COMMAND...`; never returns to the caller's program.
 pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    // `ps` would else show the name of the link that was executed, `exe`. A name is no reason to fail.
+    let _ = prctl::set_name(c"proxy-everything");
     let descriptor = arguments.next().and_then(|text| text.parse::<RawFd>().ok());
     let Some(descriptor) = descriptor.filter(|fd| *fd > 2) else {
         return ExitCode::from(FAILURE);

@@ -74,6 +74,6 @@ fn hint() -> Option<&'static str> {
         std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("Seccomp:\t2"));
     filtered.then_some(
         "a seccomp filter is in force, as in a Docker container: start the container with \
-         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`, or run outside of it",
+         `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run outside of it",
     )
 }

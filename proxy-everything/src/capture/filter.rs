@@ -20,8 +20,27 @@ const TERMINAL_INPUT: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 pub(super) fn install() -> Result<(), CaptureError> {
     let program =
         program().map_err(|error| CaptureError::Handover(format!("make the system call filter: {error}")))?;
+    let program = [without_x32(), program].concat();
     seccompiler::apply_filter(&program)
         .map_err(|error| CaptureError::Handover(format!("install the system call filter: {error}")))
+}
+
+/// On x86-64 a kernel may offer every call a second time, under a number with this bit (the x32 ABI); no rule would match it.
+#[cfg(target_arch = "x86_64")]
+fn without_x32() -> BpfProgram {
+    const X32_SYSCALL_BIT: u32 = 0x4000_0000;
+    let instruction = |code: u32, jt, jf, k| seccompiler::sock_filter { code: code as u16, jt, jf, k };
+    vec![
+        // The number is the first word of what the filter sees (seccomp(2)).
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32_SYSCALL_BIT),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+    ]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn without_x32() -> BpfProgram {
+    BpfProgram::new()
 }
 
 fn program() -> Result<BpfProgram, seccompiler::BackendError> {

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use handlers::{Chain, Deny, Engine, Handler, Inject, Named, Respond, ScriptSettings, Secret};
+use certs::{CertError, SystemRoots};
+use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use policy::{Document, HandlerSource, Policy, Template, TemplatePart};
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Limits, Visible, secrets};
+use super::{Bound, ConfigError, LazyEngine, Limits, Visible, secrets};
 use crate::upstream::{Resolver, Upstream};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
@@ -18,7 +19,7 @@ pub(super) fn bindings(
     policy: &Policy,
     document: &Document,
     base: &Path,
-    engine: &Engine,
+    engine: &LazyEngine,
     visible: &Visible,
 ) -> Result<Vec<Bound>, ConfigError> {
     let secrets = secrets::read(document, base, visible)?;
@@ -28,12 +29,32 @@ pub(super) fn bindings(
         let handler = make.handler(name, source)?;
         named.insert(name.as_str(), Arc::new(Named { name: name.as_str().into(), handler }));
     }
+    policy.bindings().iter().try_for_each(|binding| programs_come_first(binding, document))?;
     let bound = |binding: &policy::Binding| {
         // Unknown names were refused when the document was parsed.
         let handlers = binding.handlers.iter().filter_map(|name| named.get(name.as_str()).cloned()).collect();
         Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(handlers) }
     };
     Ok(policy.bindings().iter().map(bound).collect())
+}
+
+/// A program behind `inject` would be handed the injected secrets, though none was granted to it.
+fn programs_come_first(binding: &policy::Binding, document: &Document) -> Result<(), ConfigError> {
+    let mut injected = None;
+    for name in &binding.handlers {
+        match (document.handlers.get(name), injected) {
+            (Some(HandlerSource::Inject(_)), _) => injected = Some(name),
+            (Some(HandlerSource::Wasm { .. }), Some(before)) => {
+                let reason = format!(
+                    "for `{}` it must stand before `{before}`, or it would see what is injected",
+                    binding.pattern
+                );
+                return Err(ConfigError::Handler { name: name.clone(), reason });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// An empty pool with the roots and addresses of `document`.
@@ -49,23 +70,20 @@ pub(super) fn upstream(
         .collect();
     let files = files?;
     let extra: Vec<&str> = files.iter().map(String::as_str).collect();
-    // Private roots are enough for a system that has no public ones.
-    let system = if extra.is_empty() || has_system_roots() {
-        certs::SystemRoots::Use
-    } else {
-        certs::SystemRoots::Ignore
+    let roots = match certs::upstream_roots(SystemRoots::Use, &extra) {
+        // Private roots are enough for a system that has no public ones.
+        Err(CertError::SystemRoots { .. }) if !extra.is_empty() => {
+            certs::upstream_roots(SystemRoots::Ignore, &extra)
+        }
+        roots => roots,
     };
-    let roots = certs::upstream_roots(system, &extra).map_err(ConfigError::Roots)?;
+    let roots = roots.map_err(ConfigError::Roots)?;
     Ok(Upstream::new(
         Arc::clone(policy),
         Resolver::new(&document.resolve),
         roots,
         Limits::from(&document.limits),
     ))
-}
-
-fn has_system_roots() -> bool {
-    certs::upstream_roots(certs::SystemRoots::Use, &[]).is_ok()
 }
 
 fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
@@ -75,7 +93,7 @@ fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T,
 struct Make<'a> {
     secrets: &'a Secrets,
     base: &'a Path,
-    engine: &'a Engine,
+    engine: &'a LazyEngine,
     limits: Limits,
 }
 
@@ -106,7 +124,8 @@ impl Make<'_> {
                     secrets: granted.collect(),
                     limits: self.limits.script(),
                 };
-                let script = self.engine.load(&component, settings);
+                let engine = self.engine.get().map_err(|error| wrong(error.to_string()))?;
+                let script = engine.load(&component, settings);
                 script.map(Handler::Script).map_err(|error| wrong(error.to_string()))
             }
         }

@@ -46,13 +46,14 @@ pub fn secret_files(document: &Document, base: &Path) -> BTreeSet<PathBuf> {
     document.secrets.values().filter_map(file).collect()
 }
 
-/// The programs that `document` runs as handlers: the workload must not be able to change them.
-pub fn program_files(document: &Document, base: &Path) -> Vec<PathBuf> {
+/// The files that `document` goes by, programs and roots: the workload must not be able to change them.
+pub fn trusted_files(document: &Document, base: &Path) -> Vec<PathBuf> {
     let program = |source: &HandlerSource| match source {
         HandlerSource::Wasm { path, .. } => Some(base.join(path)),
         _ => None,
     };
-    document.handlers.values().filter_map(program).collect()
+    let roots = document.upstream_roots.iter().map(|path| base.join(path));
+    document.handlers.values().filter_map(program).chain(roots).collect()
 }
 
 /// Reads every secret of `document`.

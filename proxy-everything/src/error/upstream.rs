@@ -12,9 +12,7 @@ pub enum UpstreamError {
     #[error("the host's name could not be resolved")]
     Resolve,
     /// The name leads only to addresses that may not be dialled.
-    #[error(
-        "the host leads to no address that may be dialled; private ones must be named by an address rule or `resolve`"
-    )]
+    #[error("{}", explain(.0))]
     AddressRefused(policy::AddressRefusal),
     /// Every address refused the connection, or could not be routed to.
     #[error("the upstream refused the connection: {0}")]
@@ -57,6 +55,16 @@ impl UpstreamError {
             Self::TlsTimeout => "upstream_tls_timeout",
             Self::HeadTimeout => "upstream_timeout",
             Self::Broke(_) => "upstream_broke",
+        }
+    }
+}
+
+/// The address itself stays in our log: the workload shall not learn about private networks from refusals.
+fn explain(refusal: &policy::AddressRefusal) -> &'static str {
+    match refusal {
+        policy::AddressRefusal::Denied { .. } => "the host leads to an address that deniedHosts refuses",
+        policy::AddressRefusal::NotPublic { .. } => {
+            "the host leads to an address that is not public; the policy must name it, by an address rule or `resolve`"
         }
     }
 }
@@ -115,6 +123,9 @@ impl From<io::Error> for TlsFault {
                 Self::WrongName
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                Self::Certificate("it is a CA's own certificate, not a server's".into())
+            }
             other => Self::Certificate(other.to_string()),
         }
     }
