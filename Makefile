@@ -8,10 +8,11 @@ SHELL := /bin/bash
 PROFILE ?= release
 CARGO ?= cargo
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-HANDLERS := $(patsubst handlers/examples/%.js,target/handlers/%.wasm,$(wildcard handlers/examples/*.js))
 SDK := handlers/sdk/js
+PROGRAMS := $(wildcard handlers/examples/*.js handlers/tests/guests/*.js handlers/tests/guests/*.ts)
+HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 
-.PHONY: help build demo test lint deny setup-deny handlers setup setup-test clean
+.PHONY: help build demo test lint deny setup-deny handlers setup setup-handlers setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -38,21 +39,32 @@ deny: ## licences, bans and sources of every dependency (needs cargo-deny; `make
 setup-deny:
 	$(CARGO) install --locked --version 0.20.2 cargo-deny
 
-handlers: setup $(HANDLERS) ## the JavaScript example handlers, to target/handlers
+handlers: setup-handlers $(HANDLERS) ## the JavaScript handlers of the examples and tests, to target/handlers
 
+# Not `npm ci`: it insists on optional parts for every platform, which not every registry mirror has.
 $(SDK)/node_modules: $(SDK)/package-lock.json
-	cd $(SDK) && npm ci --no-audit --no-fund
+	cd $(SDK) && npm install --ignore-scripts --no-save --no-audit --no-fund
 	touch $@
 
-target/handlers/%.wasm: handlers/examples/%.js $(SDK)/node_modules $(wildcard $(SDK)/src/*.js) $(SDK)/build.mjs handlers/wit/handler.wit
-	mkdir -p $(@D)
-	node $(SDK)/build.mjs $< -o $@
+vpath %.js handlers/examples handlers/tests/guests
+vpath %.ts handlers/tests/guests
+BUILD_HANDLER = mkdir -p $(@D) && "$$(tools/node)" $(SDK)/build.mjs $< -o $@
+SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js) $(SDK)/build.mjs handlers/wit/handler.wit
 
-setup: ## what building needs: a compiler, libnftnl, libmnl, node
+target/handlers/%.wasm: %.js $(SDK_FILES)
+	$(BUILD_HANDLER)
+
+target/handlers/%.wasm: %.ts $(SDK_FILES)
+	$(BUILD_HANDLER)
+
+setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build
 
-setup-test: ## what the tests need besides
-	@tools/install test
+setup-handlers:
+	@tools/install build handlers
+
+setup-test: ## installs what the tests need besides
+	@tools/install build handlers test
 
 clean: ## removes what was built
 	$(CARGO) clean

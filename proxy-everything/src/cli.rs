@@ -1,8 +1,8 @@
 //! What can be typed. Texts here are the manual: `--help`, the man page and the completions are made of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 /// A network that leads nowhere except through the proxy.
@@ -128,6 +128,17 @@ pub struct Which {
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,
+}
+
+/// Prints the completion script for `shell`.
+pub fn completions(shell: Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "proxy-everything", &mut std::io::stdout());
+}
+
+/// Writes a manual page for each verb into `directory`.
+pub fn man(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(Cli::command(), directory)
 }
 
 /// Ids become file names and parts of request ids.

@@ -2,10 +2,10 @@
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use proxy_everything::{
     app, capture,
-    cli::{Cli, PolicyVerb, Verb},
+    cli::{self, Cli, PolicyVerb, Verb},
     client,
 };
 
@@ -39,13 +39,8 @@ fn dispatch(verb: Verb) -> anyhow::Result<u8> {
         Verb::Policy(PolicyVerb::Apply { file, which }) => return Ok(told(client::apply(&file, &which)?)),
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
         Verb::Status(which) => print!("{}", client::show("/v1/status", &which)?),
-        Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "proxy-everything", &mut std::io::stdout());
-        }
-        Verb::Man { directory } => {
-            std::fs::create_dir_all(&directory)?;
-            clap_mangen::generate_to(Cli::command(), directory)?;
-        }
+        Verb::Completions { shell } => cli::completions(shell),
+        Verb::Man { directory } => cli::man(&directory)?,
     }
     Ok(0)
 }

@@ -50,7 +50,20 @@ async fn apply(handle: &Handle) -> Result<(), rtnetlink::Error> {
     let v4 = RouteMessageBuilder::<Ipv4Addr>::new().pref_source(OWN_V4);
     handle.route().add(local(v4).build()).execute().await?;
     let v6 = RouteMessageBuilder::<Ipv6Addr>::new().pref_source(OWN_V6);
-    handle.route().add(local(v6).build()).execute().await
+    handle.route().add(local(v6).build()).execute().await?;
+    // No ICMP error answers a broadcast or a multicast (RFC 1122, 3.2.2; RFC 4443, 2.4), so rules could only drop them silently;
+    // routes refuse them at once.
+    for (group, length) in [(Ipv4Addr::BROADCAST, 32), (Ipv4Addr::new(224, 0, 0, 0), 4)] {
+        let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(group, length);
+        handle.route().add(refused(route).build()).execute().await?;
+    }
+    let groups = RouteMessageBuilder::<Ipv6Addr>::new()
+        .destination_prefix(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
+    handle.route().add(refused(groups).build()).execute().await
+}
+
+fn refused<T>(route: RouteMessageBuilder<T>) -> RouteMessageBuilder<T> {
+    route.kind(RouteType::Unreachable).table_id(TABLE_LOCAL)
 }
 
 fn local<T>(route: RouteMessageBuilder<T>) -> RouteMessageBuilder<T> {

@@ -43,7 +43,11 @@ fn programs_come_first(binding: &policy::Binding, document: &Document) -> Result
     let mut injected = None;
     for name in &binding.handlers {
         match (document.handlers.get(name), injected) {
-            (Some(HandlerSource::Inject(_)), _) => injected = Some(name),
+            (Some(HandlerSource::Inject(headers)), _)
+                if headers.iter().any(|(_, template)| template.secrets().next().is_some()) =>
+            {
+                injected = Some(name);
+            }
             (Some(HandlerSource::Wasm { .. }), Some(before)) => {
                 let reason = format!(
                     "for `{}` it must stand before `{before}`, or it would see what is injected",
@@ -132,7 +136,12 @@ impl Make<'_> {
     }
 
     fn headers(&self, headers: &[(String, Template)]) -> Result<HeaderMap, String> {
-        headers.iter().map(|(name, template)| header(name, &self.render(template))).collect()
+        let rendered = |(name, template): &(String, Template)| {
+            let (name, mut value) = header(name, &self.render(template))?;
+            value.set_sensitive(template.secrets().next().is_some());
+            Ok((name, value))
+        };
+        headers.iter().map(rendered).collect()
     }
 
     fn render(&self, template: &Template) -> Zeroizing<String> {

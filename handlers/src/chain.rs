@@ -1,0 +1,91 @@
+//! A chain of handlers: a request enters, and each one's fetch is the next one's request.
+//!
+//! Receives a request and the [`Fetch`] behind the last handler; hands on the [`Outcome`]. Built-in handlers work on
+//! the head in place, without a box or a task; at a script, the rest of the chain becomes the script's `fetch`.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use crate::{Body, Context, Deny, Fetch, HandlerError, Inject, Outcome, Respond, Script};
+
+/// One handler: built-in or a WebAssembly component.
+pub enum Handler {
+    /// Refuses.
+    Deny(Deny),
+    /// Adds headers.
+    Inject(Inject),
+    /// Answers.
+    Respond(Respond),
+    /// Runs a program.
+    Script(Script),
+}
+
+/// A handler under the name that policy and audit records use.
+pub struct Named {
+    /// The name.
+    pub name: Arc<str>,
+    /// The handler.
+    pub handler: Handler,
+}
+
+/// The handlers of one binding, in order. A clone is cheap.
+#[derive(Clone)]
+pub struct Chain {
+    links: Arc<[Arc<Named>]>,
+    /// The first link that still applies: a guest's fetch continues behind that guest.
+    next: usize,
+}
+
+impl Chain {
+    /// A chain of these handlers; an empty one goes straight to the upstream.
+    pub fn new(handlers: Vec<Arc<Named>>) -> Self {
+        Self { links: handlers.into(), next: 0 }
+    }
+
+    /// The names of the handlers, in order.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rest().iter().map(|named| &named.name)
+    }
+
+    /// Whether a secret may leave through this chain, so that only a verified upstream will do.
+    pub fn holds_secrets(&self) -> bool {
+        self.rest().iter().any(|named| match &named.handler {
+            Handler::Inject(inject) => inject.holds_secrets(),
+            Handler::Script(script) => script.holds_secrets(),
+            Handler::Deny(_) | Handler::Respond(_) => false,
+        })
+    }
+
+    /// Sends a request, whose URI must be absolute, through the chain.
+    pub async fn run(
+        &self,
+        mut request: Request<Body>,
+        context: &Context,
+        upstream: Arc<dyn Fetch>,
+    ) -> Result<Outcome, HandlerError> {
+        for (named, position) in self.rest().iter().zip(self.next..) {
+            match &named.handler {
+                Handler::Deny(deny) => return Ok(denied(deny, &named.name)),
+                Handler::Respond(respond) => return Ok(Outcome::Response(respond.response())),
+                Handler::Inject(inject) => inject.apply(request.headers_mut()),
+                Handler::Script(script) => {
+                    let rest = Self { links: self.links.clone(), next: position + 1 };
+                    return script.run(request, context, rest, upstream).await;
+                }
+            }
+        }
+        upstream.fetch(request).await.map(Outcome::Response).map_err(HandlerError::Fetch)
+    }
+
+    fn rest(&self) -> &[Arc<Named>] {
+        self.links.get(self.next..).unwrap_or_default()
+    }
+}
+
+fn denied(deny: &Deny, name: &Arc<str>) -> Outcome {
+    Outcome::Denied { status: deny.status, reason: deny.reason.clone(), handler: name.clone() }
+}
+
+#[cfg(test)]
+mod tests;

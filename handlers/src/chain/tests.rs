@@ -1,0 +1,103 @@
+//! Chains of built-in handlers; those with scripts are tested in `tests/`.
+//!
+//! The upstream answers with the injected header that it saw, so that a case is one line.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+
+use super::*;
+use crate::{BodyError, Fetching};
+
+#[derive(Default)]
+struct Upstream(Mutex<Vec<String>>);
+
+impl Fetch for Upstream {
+    fn fetch(&self, request: Request<Body>) -> Fetching {
+        let values: Vec<_> =
+            request.headers().get_all("x-token").iter().map(|it| it.to_str().unwrap()).collect();
+        self.0.lock().unwrap().push(values.join("+"));
+        let failing = request.uri().path() == "/fail";
+        Box::pin(async move {
+            if failing { Err(BodyError::from("refused")) } else { Ok(Response::new(body("upstream"))) }
+        })
+    }
+}
+
+fn body(text: &'static str) -> Body {
+    Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn handler(name: &str) -> Arc<Named> {
+    let handler = match name {
+        "deny" => Handler::Deny(Deny { status: StatusCode::FORBIDDEN, reason: Some("no".to_owned()) }),
+        "respond" => Handler::Respond(Respond {
+            status: StatusCode::IM_A_TEAPOT,
+            headers: HeaderMap::from_iter([(
+                HeaderName::from_static("x-canned"),
+                HeaderValue::from_static("1"),
+            )]),
+            body: Bytes::from_static(b"canned"),
+        }),
+        token => {
+            let mut value = HeaderValue::from_str(token).unwrap();
+            value.set_sensitive(token != "plain");
+            let header = (HeaderName::from_static("x-token"), value);
+            Handler::Inject(Inject::new(HeaderMap::from_iter([header])))
+        }
+    };
+    Arc::new(Named { name: name.into(), handler })
+}
+
+/// How a request for this path ends, and what the upstream saw of `x-token`.
+async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
+    let chain = Chain::new(handlers.iter().map(|name| handler(name)).collect());
+    let upstream = Arc::new(Upstream::default());
+    let context =
+        Context { instance: "i".into(), class: "c".into(), matched: "*".into(), request_id: "1".into() };
+    let uri = format!("https://api.example.test{path}");
+    let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();
+    let end = match chain.run(request, &context, upstream.clone()).await {
+        Ok(Outcome::Denied { status, reason, handler }) => format!("{status} {reason:?} by {handler}"),
+        Ok(Outcome::Response(response)) => {
+            let status = response.status();
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            format!("{} {}", status.as_u16(), String::from_utf8(bytes.to_vec()).unwrap())
+        }
+        Err(error) => format!("{} {} {error}", error.status().as_u16(), error.kind()),
+    };
+    let seen = upstream.0.lock().unwrap().clone();
+    (end, seen)
+}
+
+#[tokio::test]
+async fn handlers_apply_in_order_until_one_answers() {
+    let cases: &[(&[&str], &str, &str, &[&str])] = &[
+        (&[], "/", "200 upstream", &["mine"]),
+        (&["a"], "/", "200 upstream", &["a"]),
+        (&["a", "b"], "/", "200 upstream", &["b"]),
+        (&["deny"], "/", "403 Forbidden Some(\"no\") by deny", &[]),
+        (&["a", "deny", "respond"], "/", "403 Forbidden Some(\"no\") by deny", &[]),
+        (&["respond", "deny"], "/", "418 canned", &[]),
+        (&["a"], "/fail", "502 upstream_failed fetch failed: refused", &["a"]),
+    ];
+    for (handlers, path, expected, seen) in cases {
+        let (end, saw) = end(handlers, path).await;
+        assert_eq!(
+            (end.as_str(), saw),
+            (*expected, seen.iter().map(|it| (*it).to_owned()).collect()),
+            "{handlers:?}"
+        );
+    }
+}
+
+#[test]
+fn a_chain_knows_its_names_and_whether_it_holds_secrets() {
+    let chain = |names: &[&str]| Chain::new(names.iter().map(|name| handler(name)).collect());
+    assert_eq!(chain(&["deny", "a"]).names().map(|name| &**name).collect::<Vec<_>>(), ["deny", "a"]);
+    assert!(!chain(&[]).holds_secrets());
+    assert!(!chain(&["deny", "respond", "plain"]).holds_secrets());
+    assert!(chain(&["respond", "a"]).holds_secrets());
+}

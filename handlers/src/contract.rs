@@ -1,0 +1,54 @@
+//! The contract between the proxy and its handlers.
+//!
+//! The proxy hands in a request with an absolute URI (scheme and authority), the [`Context`] of the exchange and a
+//! [`Fetch`] for what lies behind the last handler; it gets back an [`Outcome`]. The types are those of the `http`
+//! crate, so that nothing is converted on the way when no script is involved.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+
+/// What went wrong while a body was read or a request was fetched; the proxy downcasts it to its own error.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A streamed body. Handlers that do not look into it pass it on untouched.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// The future that [`Fetch::fetch`] returns.
+pub type Fetching = Pin<Box<dyn Future<Output = Result<Response<Body>, BodyError>> + Send>>;
+
+/// What a handler's `fetch` of the exchange's own authority means: the rest of the chain, and in the end the upstream.
+pub trait Fetch: Send + Sync {
+    /// Sends the request onward and waits for the head of the response.
+    fn fetch(&self, request: Request<Body>) -> Fetching;
+}
+
+/// What a handler may know about the exchange it serves.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The instance's id (`containerId` in JavaScript).
+    pub instance: Arc<str>,
+    /// The instance's class (`className`).
+    pub class: Arc<str>,
+    /// The host pattern of the binding that chose this chain.
+    pub matched: Arc<str>,
+    /// The id under which this exchange appears in the audit record.
+    pub request_id: Arc<str>,
+}
+
+/// How a chain ended when nothing failed.
+pub enum Outcome {
+    /// A response from a handler or from the upstream.
+    Response(Response<Body>),
+    /// A handler refused; the proxy phrases the refusal in the workload's own protocol.
+    Denied {
+        /// The status for the workload.
+        status: StatusCode,
+        /// The operator's words, shown to the workload.
+        reason: Option<String>,
+        /// The name of the handler that refused.
+        handler: Arc<str>,
+    },
+}

@@ -1,0 +1,28 @@
+//! Handlers: the named programs that a request is sent through after policy has allowed it.
+//!
+//! Receives an HTTP request, the context of its exchange and a way to fetch onward; hands on the response, a denial,
+//! or an error. Built-in handlers ([`Deny`], [`Inject`], [`Respond`]) work on the head alone; a [`Script`] is a
+//! WebAssembly component. This is the only crate that knows wasmtime, and it knows nothing of policy, sockets or
+//! certificates: what onward means is decided by whoever implements [`Fetch`].
+//!
+//! Everything fails closed: a handler that traps, spins, hoards or hangs is a [`HandlerError`], never a pass-through.
+
+#![forbid(unsafe_code)]
+
+mod chain;
+mod contract;
+mod deny;
+mod error;
+mod inject;
+mod respond;
+mod script;
+mod secret;
+
+pub use chain::{Chain, Handler, Named};
+pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome};
+pub use deny::Deny;
+pub use error::{Fault, HandlerError, LoadError};
+pub use inject::Inject;
+pub use respond::Respond;
+pub use script::{Engine, Script, ScriptLimits, ScriptSettings};
+pub use secret::Secret;

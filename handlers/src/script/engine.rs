@@ -1,0 +1,126 @@
+//! The WebAssembly engine: compiles components, and owns the threads that guests run on.
+//!
+//! Receives the bytes of components; hands on scripts that are ready to be called. Compiled code is kept for a while
+//! by its content, so that a policy that is loaded again does not compile again. Guests have threads of their own:
+//! one that computes never delays the proxy's connections.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use tokio::runtime::{self, Runtime};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
+
+use super::{Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
+use crate::LoadError;
+
+/// The largest component that is accepted, in bytes; Python's are about 20 MiB.
+const MAX_COMPONENT_BYTES: usize = 32 << 20;
+
+/// Compiled components that are kept.
+const MAX_COMPILED: usize = 16;
+
+/// Guests run on as many threads.
+const THREADS: usize = 2;
+
+/// The largest linear memory that any script can be given, in bytes.
+const MAX_MEMORY_BYTES: usize = 1 << 30;
+
+/// Instances of all scripts at once. Each reserves address space, and uses memory only when it exists.
+const MAX_INSTANCES: u32 = 256;
+
+/// Bytes of a guest's stack; the rest of [`FIBER_STACK_BYTES`] is for the host functions that it calls.
+const GUEST_STACK_BYTES: usize = 512 << 10;
+
+/// Bytes of the stack that a guest and the host functions it calls run on.
+const FIBER_STACK_BYTES: usize = 2 << 20;
+
+/// Compiles components and runs them on threads of its own. One for the whole process.
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    ticker: Arc<Ticker>,
+    /// None only while it is being dropped.
+    runtime: Option<Runtime>,
+    /// The one used last is last.
+    compiled: Mutex<Vec<(ContentHash, Component)>>,
+}
+
+type ContentHash = [u8; 32];
+
+impl Engine {
+    /// Starts the engine and its threads.
+    pub fn new() -> Result<Self, LoadError> {
+        let wasmtime =
+            wasmtime::Engine::new(&config()).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("handler")
+            // A guest that computes is polled once a tick. By tokio's defaults, deadlines would be looked at after
+            // every 61st poll only, and new calls not after each.
+            .global_queue_interval(1)
+            .event_interval(4)
+            .enable_time()
+            .build()
+            .map_err(|error| LoadError::Engine(error.to_string()))?;
+        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default() })
+    }
+
+    /// Compiles a component, binary or text; blocks for about a second the first time these bytes are seen.
+    pub fn load(&self, component: &[u8], settings: ScriptSettings) -> Result<Script, LoadError> {
+        let component = self.compile(component)?;
+        let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let linked = linker.instantiate_pre(&component);
+        let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
+        let linked = HandlerPre::new(linked).map_err(|error| LoadError::Export(format!("{error:#}")))?;
+        let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
+        let settings = Arc::new(settings);
+        let instances = Arc::new(Instances::new(settings.clone(), linked, self.ticker.clone()));
+        Ok(Script { settings, instances, ticker: self.ticker.clone(), runtime: runtime.handle().clone() })
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        if bytes.len() > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { bytes: bytes.len(), limit: MAX_COMPONENT_BYTES });
+        }
+        let hash = ContentHash::from(Sha256::digest(bytes));
+        // Held while compiling: who loads the same bytes meanwhile waits instead of compiling them too.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = match compiled.iter().position(|(of, _)| *of == hash) {
+            Some(found) => compiled.remove(found).1,
+            None => Component::new(&self.wasmtime, bytes)
+                .map_err(|error| LoadError::Invalid(format!("{error:#}")))?,
+        };
+        compiled.push((hash, component.clone()));
+        if compiled.len() > MAX_COMPILED {
+            compiled.remove(0);
+        }
+        Ok(component)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime that is dropped waits for its tasks, which panics when that is done on another runtime's thread.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn config() -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_memories(MAX_INSTANCES)
+        .total_stacks(MAX_INSTANCES)
+        .total_tables(2 * MAX_INSTANCES)
+        .total_core_instances(8 * MAX_INSTANCES)
+        .max_memory_size(MAX_MEMORY_BYTES);
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model_async(true)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .async_stack_size(FIBER_STACK_BYTES)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}

@@ -1,0 +1,116 @@
+//! The warm instances of one script.
+//!
+//! Receives calls; hands each an instance that no other call uses, a used one if there is one, and takes it back when
+//! the call has gone well. At most [`MAX_INSTANCES`] exist at once; further calls wait, and not many of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+use super::{
+    ScriptSettings,
+    bindings::{Handler, HandlerPre},
+    limits::Limits,
+    state::State,
+    ticker::{Stopwatch, TICK, Ticker},
+};
+use crate::Fault;
+
+/// Instances of one script at once, and so its calls at once.
+pub(super) const MAX_INSTANCES: usize = 32;
+
+/// Calls that may wait for an instance.
+pub(super) const MAX_WAITING: usize = 256;
+
+/// Calls that one instance serves: enough to make its start cheap, few enough to bound what it may hoard.
+const MAX_CALLS: u32 = 128;
+
+/// A guest in its own store.
+pub(super) struct Instance {
+    pub(super) store: Store<State>,
+    pub(super) guest: Handler,
+    pub(super) stopwatch: Stopwatch,
+    calls: u32,
+}
+
+/// A script's instances.
+pub(super) struct Instances {
+    settings: Arc<ScriptSettings>,
+    component: HandlerPre<State>,
+    ticker: Arc<Ticker>,
+    /// Those that no call uses, the one used last on top.
+    idle: Mutex<Vec<Instance>>,
+    turns: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl Instances {
+    pub(super) fn new(
+        settings: Arc<ScriptSettings>,
+        component: HandlerPre<State>,
+        ticker: Arc<Ticker>,
+    ) -> Self {
+        Self {
+            settings,
+            component,
+            ticker,
+            idle: Mutex::default(),
+            turns: Arc::new(Semaphore::new(MAX_INSTANCES)),
+            waiting: Semaphore::new(MAX_WAITING),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &ScriptSettings {
+        &self.settings
+    }
+
+    /// Waits for the right to run one call; busy if too many wait already or the deadline passes.
+    pub(super) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Fault> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _waiting = self.waiting.try_acquire().map_err(|_| Fault::Busy)?;
+        let turn = timeout_at(deadline, self.turns.clone().acquire_owned()).await;
+        turn.map_err(|_| Fault::Busy)?.map_err(|_| Fault::Busy)
+    }
+
+    /// An instance for the one whose turn it is.
+    pub(super) async fn get(&self) -> Result<Instance, Fault> {
+        let warm = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match warm {
+            Some(instance) => Ok(instance),
+            None => self.create().await,
+        }
+    }
+
+    /// Takes an instance back after a call that went well.
+    pub(super) fn put(&self, mut instance: Instance) {
+        instance.calls += 1;
+        if instance.calls < MAX_CALLS {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        }
+    }
+
+    async fn create(&self) -> Result<Instance, Fault> {
+        let limits = self.settings.limits;
+        let ticks = u64::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u64::MAX);
+        let stopwatch = self.ticker.stopwatch();
+        let state =
+            State::new(self.settings.clone(), Limits::new(limits.memory_bytes, ticks, stopwatch.clone()));
+        let mut store = Store::new(self.component.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(limits.memory_bytes);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
+        let started = self.ticker.watch(&stopwatch, self.component.instantiate_async(&mut store)).await;
+        match started {
+            Ok(guest) => Ok(Instance { store, guest, stopwatch, calls: 0 }),
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Fault::Busy),
+            Err(error) => Err(store.data().fault(&error)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What one instance may use up, and which limit it ran into.
+//!
+//! Receives the questions that wasmtime asks whenever a guest wants memory or a tick has passed; answers them, and
+//! remembers a refusal so that the failure that follows gets its right name.
+
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use super::ticker::Stopwatch;
+use crate::Fault;
+
+/// Elements of one table: function references, of which QuickJS has a few thousand.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+
+/// Core instances, tables and memories of one component.
+const MAX_PARTS: usize = 64;
+
+/// The limits of one instance.
+pub(super) struct Limits {
+    memory_bytes: usize,
+    /// Ticks that one call may compute for.
+    ticks: u64,
+    ticks_left: u64,
+    stopwatch: Stopwatch,
+    refused: Option<Fault>,
+}
+
+impl Limits {
+    pub(super) fn new(memory_bytes: usize, ticks: u64, stopwatch: Stopwatch) -> Self {
+        Self { memory_bytes, ticks, ticks_left: ticks, stopwatch, refused: None }
+    }
+
+    /// A new call begins with the whole budget.
+    pub(super) fn begin(&mut self) {
+        self.ticks_left = self.ticks;
+        self.refused = None;
+    }
+
+    /// The limit that was run into, if any.
+    pub(super) fn refused(&self) -> Option<&Fault> {
+        self.refused.as_ref()
+    }
+
+    /// The epoch has advanced: counts it if the guest computed meanwhile, and lets other guests run.
+    pub(super) fn tick(&mut self) -> UpdateDeadline {
+        if self.stopwatch.crossed_a_tick() {
+            let Some(left) = self.ticks_left.checked_sub(1) else {
+                self.refused = Some(Fault::CpuBudget);
+                return UpdateDeadline::Interrupt;
+            };
+            self.ticks_left = left;
+        }
+        UpdateDeadline::Yield(1)
+    }
+
+    fn within(&mut self, wanted: usize, limit: usize) -> bool {
+        if wanted > limit {
+            self.refused = Some(Fault::MemoryBudget);
+        }
+        wanted <= limit
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(&mut self, _: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.within(wanted, self.memory_bytes))
+    }
+
+    fn table_growing(&mut self, _: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.within(wanted, MAX_TABLE_ELEMENTS))
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS
+    }
+}

@@ -1,0 +1,90 @@
+//! Guests as text: components of a few instructions.
+//!
+//! Each is the body of one core function. It receives the request flattened (locals 0 to 12) and returns the address
+//! of a `result<response, string>`; it may call `fetch`, and has two pages of memory.
+
+/// Answers with status 299 and no body. The status is at 4, the headers at 8, the body at 16.
+pub(crate) const ANSWER: &str = "(i32.store16 (i32.const 4) (i32.const 299)) (i32.const 0)";
+pub(crate) const TRAP: &str = "unreachable";
+pub(crate) const SPIN: &str = "(loop $again (br $again)) unreachable";
+pub(crate) const HOARD: &str =
+    "(loop $again (br_if $again (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0)))) unreachable";
+/// Its own error: the method, which is at hand as a string.
+pub(crate) const FAIL: &str =
+    "(i32.store (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (local.get 0))
+    (i32.store (i32.const 8) (local.get 1)) (i32.const 0)";
+pub(crate) const BAD_STATUS: &str = "(i32.store16 (i32.const 4) (i32.const 199)) (i32.const 0)";
+/// Counts its calls in the status: 201, 202, ...
+pub(crate) const COUNT: &str = "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (i32.store16 (i32.const 4) (i32.add (i32.const 200) (global.get $count))) (i32.const 0)";
+/// Traps on every third call.
+pub(crate) const THIRD: &str = "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (if (i32.eq (global.get $count) (i32.const 3)) (then unreachable))
+    (i32.store16 (i32.const 4) (i32.add (i32.const 200) (global.get $count))) (i32.const 0)";
+/// Fetches the request and returns the response. The flattened request is the record, word by word.
+pub(crate) const FORWARD: &str = "(call $store) (call $fetch (i32.const 1024) (i32.const 1) (i32.const 2048))
+    (i32.load (i32.const 2048))";
+/// Fetches until it is stopped.
+pub(crate) const FETCH_FOREVER: &str = "(call $store)
+    (loop $again
+      (call $fetch (i32.const 1024) (i32.const 1) (i32.const 2048))
+      (br_if $again (i32.eqz (i32.load8_u (i32.load (i32.const 2048))))))
+    (i32.load (i32.const 2048))";
+/// Fetches the same request to the authority that is its path without the slash.
+pub(crate) const ELSEWHERE: &str = "(call $store)
+    (i32.store (i32.const 1040) (i32.add (local.get 6) (i32.const 1)))
+    (i32.store (i32.const 1044) (i32.sub (local.get 7) (i32.const 1)))
+    (call $fetch (i32.const 1024) (i32.const 1) (i32.const 2048))
+    (i32.load (i32.const 2048))";
+
+/// A component whose `handle` has this body. Its heap only grows: two pages last for the 128 calls of an instance.
+pub(crate) fn guest(body: &str) -> String {
+    guest_with(body, "")
+}
+
+pub(crate) fn guest_with(body: &str, more: &str) -> String {
+    let params = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)";
+    let store: String = (0..13)
+        .map(|word| format!("(i32.store (i32.const {}) (local.get {word}))", 1024 + 4 * word))
+        .collect();
+    let body = body.replace("(call $store)", &store);
+    format!(
+        r#"(component
+  (import "egress:handler/http@0.1.0" (instance $http
+    (export "body" (type $body (sub resource)))
+    (type $p (variant (case "empty") (case "bytes" (list u8)) (case "stream" (own $body))))
+    (export "payload" (type $payload (eq $p)))
+    (type $h (list (tuple string string)))
+    (export "headers" (type $headers (eq $h)))
+    (type $q (record (field "method" string) (field "scheme" string) (field "authority" string)
+      (field "path" string) (field "headers" $headers) (field "body" $payload)))
+    (export "request" (type $request (eq $q)))
+    (type $r (record (field "status" u16) (field "headers" $headers) (field "body" $payload)))
+    (export "response" (type $response (eq $r)))
+    (export "fetch" (func (param "requests" (list $request)) (result (list (result $response (error string))))))))
+  (alias export $http "request" (type $request))
+  (alias export $http "response" (type $response))
+  (core module $heap
+    (memory (export "memory") 2)
+    (global $free (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 15)) (i32.const -8))))))
+  (core instance $heap (instantiate $heap))
+  (core func $fetch (canon lower (func $http "fetch") (memory (core memory $heap "memory"))
+    (realloc (core func $heap "realloc"))))
+  (core module $main
+    (import "heap" "memory" (memory 2))
+    (import "host" "fetch" (func $fetch (param i32 i32 i32)))
+    (global $count (mut i32) (i32.const 0))
+    {more}
+    (func (export "handle") {params} (result i32)
+      {body}))
+  (core instance $main (instantiate $main (with "heap" (instance $heap))
+    (with "host" (instance (export "fetch" (func $fetch))))))
+  (type $handle (func async (param "request" $request) (result (result $response (error string)))))
+  (func $handle (type $handle) (canon lift (core func $main "handle") (memory (core memory $heap "memory"))
+    (realloc (core func $heap "realloc"))))
+  (export "handle" (func $handle)))"#
+    )
+}
