@@ -1,4 +1,5 @@
-//! Upstream roots and the workload's bundle, with CAs of our own standing in for public ones.
+//! The tables behind `upstream_roots` and `trust_bundle`: upstream roots and the workload's bundle, with CAs of our own
+//! standing in for public ones.
 
 use proptest::prelude::*;
 use rustls::RootCertStore;
