@@ -65,8 +65,9 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     read_only.extend(config::trusted_files(&parsed, &instance.current().document().base));
     let masked = masked(&state, &audit, visible);
     let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, read_only };
+    let signals = signals::hold().context("cannot watch for signals")?;
     let captured = capture::run(&options.command, &environment, &seal)?;
-    serve(captured, instance, admin)
+    serve(captured, signals, instance, admin)
 }
 
 fn read_document(path: Option<&Path>) -> anyhow::Result<Document> {
@@ -116,9 +117,14 @@ fn masked(state: &StateDir, audit: &Target, visible: Visible) -> Vec<PathBuf> {
 }
 
 /// Serves the captured command until it ends.
-fn serve(captured: Captured, instance: Arc<Instance>, admin: AdminSocket) -> anyhow::Result<u8> {
+fn serve(
+    captured: Captured,
+    signals: signals::Held,
+    instance: Arc<Instance>,
+    admin: AdminSocket,
+) -> anyhow::Result<u8> {
     let Captured { tcp, dns, agent, command } = captured;
-    signals::pass_on(command).context("cannot watch for signals")?;
+    signals::pass_on(signals, command).context("cannot pass signals on")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?;
     let slots = Arc::new(Semaphore::new(instance.current().limits().max_connections()));
     let status = runtime.block_on(async {

@@ -1,4 +1,5 @@
-//! What can be typed. Texts here are the manual: `--help`, the man page and the completions are made of them.
+//! What can be typed. Receives arguments by way of clap, hands on typed options; decides nothing. The texts here are the
+//! manual: `--help`, the man pages and the completions are all made of them.
 
 use std::path::{Path, PathBuf};
 

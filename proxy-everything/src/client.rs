@@ -1,4 +1,5 @@
-//! The other side of the admin API: the verbs that speak to a running instance. Finds its socket, asks, prints the answer.
+//! The other side of the admin API: the verbs that speak to a running instance, and `policy check`, which needs none. Finds the
+//! instance's socket, asks, and hands on the text to print; a document that is refused is a verdict and not a failure.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The program: arguments in, exit code out. The one place where errors are shown.
+//! The program: arguments in, exit code out. The one place where errors are shown, and the one where this process finds
+//! out that it is not the proxy but its agent.
 
 use std::{io::IsTerminal, process::ExitCode};
 

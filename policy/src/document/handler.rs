@@ -49,6 +49,13 @@ pub enum HandlerSource {
     },
 }
 
+impl HandlerSource {
+    /// Whether it puts a secret into the request.
+    pub(super) fn injects_secrets(&self) -> bool {
+        matches!(self, Self::Inject(headers) if headers.iter().any(|(_, value)| value.secrets().next().is_some()))
+    }
+}
+
 /// A header value with places for secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(pub Vec<TemplatePart>);

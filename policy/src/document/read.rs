@@ -87,11 +87,26 @@ fn routes(
     Ok(routes)
 }
 
+/// In their order. A program behind `inject` is refused: it would be handed secrets that nobody granted to it.
 fn handler_names(words: Words, handlers: &BTreeMap<String, HandlerSource>) -> Result<Vec<String>, Fault> {
     if words.list.is_empty() {
         return Err(Fault::new(words.at, "no handler is named"));
     }
-    words.list.into_iter().map(|word| known("handler", word, handlers)).collect()
+    let mut injected = false;
+    let checked = |word: Word| {
+        let at = Position::from(word.referenced);
+        let name = known("handler", word, handlers)?;
+        match handlers.get(&name) {
+            Some(HandlerSource::Wasm { .. }) if injected => {
+                let message = format!("`{}` would see the secrets that are injected before it", clip(&name));
+                return Err(Fault::new(at, message).suggesting(Some("name it before them".to_owned())));
+            }
+            Some(handler) => injected |= handler.injects_secrets(),
+            None => {}
+        }
+        Ok(name)
+    };
+    words.list.into_iter().map(checked).collect()
 }
 
 /// A name that must be a key of `names`.

@@ -1,4 +1,6 @@
-//! What the admin API can be asked. `GET /v1/status`; `GET /v1/policy` and `PUT /v1/policy?base=FOLDER`, the document as text.
+//! What the admin API can be asked: `GET /v1/status`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the document as text.
+//! Receives a request of a permitted peer, hands on the answer. Refusals are problem details (RFC 9457) that say what is
+//! wrong with a document, with its line and column; nothing here ever answers with a secret.
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
 

@@ -13,9 +13,16 @@ use crate::capture::Pidfd;
 
 const PASSED_ON: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
-/// From now on signals go to `command`; the proxy ends when the command does.
-pub(super) fn pass_on(command: Pidfd) -> io::Result<()> {
-    let mut signals = SignalsInfo::<WithOrigin>::new(PASSED_ON)?;
+/// Signals that are held back until there is a command to pass them on to. From here on none of them ends the proxy, which
+/// ends when the command does.
+pub(super) struct Held(SignalsInfo<WithOrigin>);
+
+pub(super) fn hold() -> io::Result<Held> {
+    SignalsInfo::new(PASSED_ON).map(Held)
+}
+
+/// Sends to `command` what has come, and what will come.
+pub(super) fn pass_on(Held(mut signals): Held, command: Pidfd) -> io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for origin in signals.forever() {
             if is_from_a_process(&origin)

@@ -1,4 +1,5 @@
-//! The record of a connection in the making. Opened when it is accepted, written when it ends.
+//! The record of a connection in the making. Opened when the connection is accepted, filled in by whoever learns something about
+//! it, written when it ends, because dropping the trail is what writes it: no way out of a function can forget to.
 
 use std::{net::SocketAddr, sync::Arc};
 

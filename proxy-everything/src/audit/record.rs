@@ -1,4 +1,6 @@
 //! What one audit line says. Field names and meanings are documented in docs/audit.md; fields that do not apply are absent.
+//! A record is a value: trails fill it in, the log writes it. It has no field that could hold a header, a body or a query,
+//! which is how no secret gets into the log.
 
 use std::{
     net::SocketAddr,

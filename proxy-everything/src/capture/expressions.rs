@@ -1,4 +1,5 @@
-//! The one nftables expression that the `nftnl` crate lacks and a transparent proxy is made of: `tproxy`.
+//! The one nftables expression that the `nftnl` crate lacks and a transparent proxy is made of: `tproxy`. Receives the
+//! listener's address and port, hands on what the kernel expects: two registers loaded, then the expression that reads them.
 
 use std::{net::IpAddr, ptr::NonNull};
 

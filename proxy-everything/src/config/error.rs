@@ -1,4 +1,5 @@
-//! What can be wrong with a document, said to whoever wrote it.
+//! What can be wrong with a document, said to whoever wrote it: the text itself, a file that it names, a secret, a handler,
+//! a root. Shown at the edge, by the command line or the admin API, and therefore never with a secret's value in it.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Deadlines and sizes, from the document's numbers to the units that the code uses.
+//! Deadlines and sizes, from the document's numbers to the units that the code uses. Receives the parsed `limits`, hands on
+//! durations and bytes; the only place where a unit in a key's name is turned into a unit.
 
 use std::{sync::Arc, time::Duration};
 

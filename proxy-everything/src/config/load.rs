@@ -1,4 +1,5 @@
-//! Making the parts of a generation: handler chains and the upstream pool. Files are read here and nowhere else.
+//! Making the parts of a generation: handler chains with their secrets, and the upstream pool with its roots. Receives a parsed
+//! document, hands on what exchanges use. Of all the configuration's modules only this one and `secrets` read files.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -29,36 +30,12 @@ pub(super) fn bindings(
         let handler = make.handler(name, source)?;
         named.insert(name.as_str(), Arc::new(Named { name: name.as_str().into(), handler }));
     }
-    policy.bindings().iter().try_for_each(|binding| programs_come_first(binding, document))?;
     let bound = |binding: &policy::Binding| {
         // Unknown names were refused when the document was parsed.
         let handlers = binding.handlers.iter().filter_map(|name| named.get(name.as_str()).cloned()).collect();
         Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(handlers) }
     };
     Ok(policy.bindings().iter().map(bound).collect())
-}
-
-/// A program behind `inject` would be handed the injected secrets, though none was granted to it.
-fn programs_come_first(binding: &policy::Binding, document: &Document) -> Result<(), ConfigError> {
-    let mut injected = None;
-    for name in &binding.handlers {
-        match (document.handlers.get(name), injected) {
-            (Some(HandlerSource::Inject(headers)), _)
-                if headers.iter().any(|(_, template)| template.secrets().next().is_some()) =>
-            {
-                injected = Some(name);
-            }
-            (Some(HandlerSource::Wasm { .. }), Some(before)) => {
-                let reason = format!(
-                    "for `{}` it must stand before `{before}`, or it would see what is injected",
-                    binding.pattern
-                );
-                return Err(ConfigError::Handler { name: name.clone(), reason });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// An empty pool with the roots and addresses of `document`.

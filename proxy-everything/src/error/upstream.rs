@@ -1,4 +1,5 @@
-//! What can go wrong on the way to an upstream. Cheap to clone, because the record and the answer both need it.
+//! What can go wrong on the way to an upstream, sorted by what an operator would do about it. Receives the errors of sockets, TLS
+//! and HTTP, hands on a status and a reason word. Cheap to clone, because the record and the answer both need it.
 
 use std::{io, sync::Arc};
 

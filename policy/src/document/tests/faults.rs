@@ -52,6 +52,10 @@ fn names_of_handlers_and_secrets() {
         ("outbound: token", "1:11: unknown handler `token`; declare it under `handlers`"),
         ("outbound:|- token", "2:3: unknown handler `token`; declare it under `handlers`"),
         ("outbound: 3", "1:11: unknown handler `3`; declare it under `handlers`"),
+        (
+            "handlers: {i: {inject: {x-a: '${T}'}}, w: {wasm: a.wasm}}|secrets: {T: {env: T}}|outbound: [i, w]",
+            "3:15: `w` would see the secrets that are injected before it; name it before them",
+        ),
         ("outbound: []", "1:11: no handler is named"),
         ("outbound:|", "1:9: no handler is named"),
         ("outboundByHost:|  a.test: []", "2:11: no handler is named"),

@@ -1,0 +1,93 @@
+//! The private CA of one test, and the certificates of its origins, good and bad.
+//!
+//! Keys are made for each test and live in memory only. The CA is what a policy names in `upstreamRoots`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// What an origin shows to its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Signed by the test's CA for the right names.
+    Valid,
+    /// As valid, but its time is over.
+    Expired,
+    /// Signed by the test's CA for another name.
+    WrongName,
+    /// Signed by itself.
+    SelfSigned,
+    /// Signed by a CA that nobody trusts.
+    UnknownIssuer,
+}
+
+/// A certificate authority that only one test trusts.
+pub struct TestCa {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl TestCa {
+    /// A new one.
+    #[allow(clippy::new_without_default, reason = "each one is unique")]
+    pub fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        // Two CAs of one name would look like one whose key has changed.
+        let name = format!("private test CA {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(parameters, key()).expect("a CA");
+        Self { issuer }
+    }
+
+    /// The CA's certificate.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// How a server for `names` presents itself; `alpn` in its order of preference.
+    pub(crate) fn server(
+        &self,
+        names: &[String],
+        certificate: Certificate,
+        alpn: &[&str],
+    ) -> Arc<ServerConfig> {
+        let names =
+            if certificate == Certificate::WrongName { vec!["wrong.test".into()] } else { names.to_vec() };
+        let mut parameters = CertificateParams::new(names).expect("names");
+        parameters.use_authority_key_identifier_extension = true;
+        if certificate == Certificate::Expired {
+            parameters.not_before = date_time_ymd(2019, 1, 1);
+            parameters.not_after = date_time_ymd(2020, 1, 1);
+        }
+        let key = key();
+        let signed = match certificate {
+            Certificate::SelfSigned => parameters.self_signed(&key),
+            Certificate::UnknownIssuer => parameters.signed_by(&key, &Self::new().issuer),
+            _ => parameters.signed_by(&key, &self.issuer),
+        };
+        let chain = vec![signed.expect("a certificate").der().clone()];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a key that fits its certificate");
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("a key")
+}

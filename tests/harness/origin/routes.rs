@@ -1,0 +1,104 @@
+//! What an origin answers.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/token` | 200 if `x-auth-token` is the expected one, else 401 |
+//! | `/echo` | method, headers and body as JSON |
+//! | `/stream/N` | N bytes of the pattern |
+//! | `/upload` | length and SHA-256 of the body as JSON |
+//! | `/hold` | 200, but not before the test calls `release` |
+//! | `/files/PATH` | a file of the configured directory |
+//! | anything else | 200 `hello from NAME` |
+
+use std::path::{Component, Path};
+
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::Shared;
+use super::body::{self, Reply};
+
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Reply> {
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
+        "/token" => token(shared, &request),
+        "/echo" => echo(request).await,
+        "/upload" => upload(request).await,
+        "/hold" => hold(shared).await,
+        _ => {
+            if let Some(length) = path.strip_prefix("/stream/").and_then(|length| length.parse().ok()) {
+                ok(body::pattern(length))
+            } else if let Some(name) = path.strip_prefix("/files/") {
+                file(shared, name)
+            } else {
+                let name = shared.settings.names.first().map_or("", String::as_str);
+                ok(body::text(format!("hello from {name}\n")))
+            }
+        }
+    }
+}
+
+fn token(shared: &Shared, request: &Request<Incoming>) -> Response<Reply> {
+    let values: Vec<_> = request.headers().get_all("x-auth-token").iter().collect();
+    if values.len() == 1 && values[0] == shared.settings.token.as_str() {
+        ok(body::text("the token is right\n"))
+    } else {
+        status(StatusCode::UNAUTHORIZED, "the token is missing or wrong\n")
+    }
+}
+
+async fn echo(request: Request<Incoming>) -> Response<Reply> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return status(StatusCode::BAD_REQUEST, "the body is broken\n");
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: Vec<_> =
+        head.headers.iter().map(|(name, value)| json!([name.as_str(), text(value.as_bytes())])).collect();
+    let echo = json!({ "method": head.method.as_str(), "headers": headers, "body": text(&body.to_bytes()) });
+    ok(body::text(echo.to_string()))
+}
+
+async fn upload(request: Request<Incoming>) -> Response<Reply> {
+    let mut body = request.into_body();
+    let mut hash = Sha256::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return status(StatusCode::BAD_REQUEST, "the body is broken\n");
+        };
+        if let Some(data) = frame.data_ref() {
+            length += data.len() as u64;
+            hash.update(data);
+        }
+    }
+    ok(body::text(json!({ "length": length, "sha256": format!("{:x}", hash.finalize()) }).to_string()))
+}
+
+async fn hold(shared: &Shared) -> Response<Reply> {
+    let _ = shared.held.subscribe().wait_for(|held| !held).await;
+    ok(body::text("released\n"))
+}
+
+fn file(shared: &Shared, name: &str) -> Response<Reply> {
+    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let root = shared.settings.files.as_ref().filter(|_| inside);
+    match root.and_then(|root| std::fs::read(root.join(name)).ok()) {
+        Some(bytes) => ok(body::text(bytes)),
+        None => status(StatusCode::NOT_FOUND, "no such file\n"),
+    }
+}
+
+fn ok(body: Reply) -> Response<Reply> {
+    Response::new(body)
+}
+
+fn status(status: StatusCode, text: &'static str) -> Response<Reply> {
+    let mut response = Response::new(body::text(text));
+    *response.status_mut() = status;
+    response
+}

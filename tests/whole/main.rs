@@ -1,0 +1,30 @@
+//! The whole system, from a real client in the sandbox to a scripted origin, as root and as nobody.
+//!
+//! Each file holds one promise of the product. Nothing is mocked between the two ends: the binary is the one that users
+//! run. See the harness for what is checked after every run.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+mod clients;
+mod dns;
+mod docs;
+mod framing;
+mod handlers;
+mod house;
+mod lifecycle;
+mod nft;
+mod policy;
+mod programs;
+mod protocols;
+mod sealed;
+mod secrets;
+mod stream;
+mod swap;
+mod tunnel;
+mod upstream;

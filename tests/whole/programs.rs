@@ -1,0 +1,26 @@
+//! The programs that run inside the sandbox.
+//!
+//! Absolute paths, because a user's own `python3` may be a shim that nobody else can read; the sources are part of the
+//! test executable, so that nothing has to be readable where the sandbox runs.
+
+pub(crate) const CURL: &str = "/usr/bin/curl";
+pub(crate) const GIT: &str = "/usr/bin/git";
+pub(crate) const NODE: &str = "/usr/bin/node";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const SH: &str = "/bin/sh";
+
+pub(crate) const ASK: &str = include_str!("../clients/ask.py");
+pub(crate) const BYTES: &str = include_str!("../clients/bytes.py");
+pub(crate) const DIALOGUE: &str = include_str!("../clients/dialogue.py");
+pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
+pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
+pub(crate) const LOAD: &str = include_str!("../clients/load.py");
+pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
+pub(crate) const NAMES: &str = include_str!("../clients/names.py");
+pub(crate) const SEARCH: &str = include_str!("../clients/search.py");
+pub(crate) const SECCOMP: &str = include_str!("../clients/seccomp.py");
+pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
+pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
+pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");
+pub(crate) const UNTIL_UNAVAILABLE: &str = include_str!("../clients/until_unavailable.py");
+pub(crate) const WAYS_OUT: &str = include_str!("../clients/ways_out.py");
