@@ -125,6 +125,9 @@ fn serve(
 ) -> anyhow::Result<u8> {
     let Captured { tcp, dns, agent, command } = captured;
     signals::pass_on(signals, command).context("cannot pass signals on")?;
+    if let Err(error) = capture::raise_descriptor_limit() {
+        tracing::warn!(%error, "the number of connections is bounded by the descriptors that may be open");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?;
     let slots = Arc::new(Semaphore::new(instance.current().limits().max_connections()));
     let status = runtime.block_on(async {

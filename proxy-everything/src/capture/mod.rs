@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
 pub use error::CaptureError;
-pub use syscall::{Pidfd, close_on_exec_from, harden};
+pub use syscall::{Pidfd, close_on_exec_from, harden, raise_descriptor_limit};
 
 /// The workload's own addresses on `lo`, the source of everything it sends.
 /// The IPv4 dummy address (RFC 7600) and the discard prefix (RFC 6666): no real peer can own either.
@@ -44,6 +44,8 @@ const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0xffff);
 const LISTEN_PORT: u16 = 61_001;
 const DNS_PORT: u16 = 53;
 
+/// Hidden from the workload as a whole: nearly all it holds is sockets, and secret managers put their files there.
+pub const HIDDEN_DIR: &str = "/run";
 /// Where the files that the workload may read are put: a tmpfs of its own mount namespace, never the host's disk.
 pub const INSIDE_DIR: &str = "/run/proxy-everything";
 /// The instance CA alone, for variables that *extend* a trust store.

@@ -11,7 +11,7 @@ use std::{
 
 use nix::mount::{MsFlags, mount};
 
-use super::{CaptureError, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal, syscall};
+use super::{CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal, syscall};
 
 /// Where distributions keep the bundle that their TLS libraries read: Debian and Arch, Fedora (three), SUSE, Alpine and BSD.
 const BUNDLES: [&str; 6] = [
@@ -42,7 +42,7 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
     let terminal = nix::unistd::ttyname(io::stdin()).ok();
     let resolver = fs::canonicalize("/etc/resolv.conf").ok();
 
-    attempt("hide /run", || tmpfs(Path::new("/run"), "mode=0755,size=16m"))?;
+    attempt("hide /run", || tmpfs(Path::new(HIDDEN_DIR), "mode=0755,size=16m"))?;
     attempt("fill /run", || inside_files(seal, &system))?;
     attempt("make /dev", || devices(terminal.as_deref()))?;
     attempt("make /sys read-only", || syscall::set_read_only(Path::new("/sys")))?;
@@ -53,7 +53,7 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
         attempt("bind resolv.conf", || bind_resolver(&resolver))?;
     }
     // What was in /run is hidden already; what is there now is the workload's.
-    let outside_run = |path: &PathBuf| !path.starts_with("/run");
+    let outside_run = |path: &PathBuf| !path.starts_with(HIDDEN_DIR);
     for path in existing(&seal.masked).into_iter().filter(outside_run) {
         attempt("hide secrets and sockets", || mask(&path))?;
     }
@@ -93,7 +93,7 @@ fn inside_files(seal: &Seal, system: &str) -> io::Result<()> {
 
 fn bind_resolver(target: &Path) -> io::Result<()> {
     // systemd-resolved and NetworkManager keep the file in /run, which is ours now.
-    if target.starts_with("/run") {
+    if target.starts_with(HIDDEN_DIR) {
         fs::create_dir_all(target.parent().unwrap_or(target))?;
         fs::write(target, RESOLVER)?;
     }

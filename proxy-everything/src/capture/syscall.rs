@@ -26,6 +26,14 @@ pub fn harden() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets this process open as many descriptors as its user may. Not before the command is started, which inherits the limit:
+/// programs that use select(2) break when descriptors have numbers above 1,023.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let (_, hard) = resource::getrlimit(resource::Resource::RLIMIT_NOFILE)?;
+    resource::setrlimit(resource::Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok(())
+}
+
 /// Marks every descriptor from `first` on close-on-exec: an inherited one could lead out of the sealed namespace.
 pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: only flags of descriptors change.

@@ -12,6 +12,7 @@ use handlers::Secret;
 use policy::{Document, HandlerSource, SecretSource};
 
 use super::ConfigError;
+use crate::capture::HIDDEN_DIR;
 
 /// Largest secret file, in bytes; a header of this size is beyond what servers take.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -21,8 +22,14 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub struct Visible {
     /// Names of the variables in its environment.
     pub variables: BTreeSet<String>,
-    /// The files that were hidden from it; every other file may be visible.
+    /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
     pub hidden_files: BTreeSet<PathBuf>,
+}
+
+impl Visible {
+    fn hides(&self, canonical: &Path) -> bool {
+        canonical.starts_with(HIDDEN_DIR) || self.hidden_files.contains(canonical)
+    }
 }
 
 /// The variables that feed secrets of `document`.
@@ -90,7 +97,7 @@ fn from_environment(variable: &str, visible: &Visible) -> Result<String, String>
 fn from_file(path: &Path, visible: &Visible) -> Result<String, String> {
     let shown = path.display();
     let canonical = fs::canonicalize(path).map_err(|error| format!("{shown}: {error}"))?;
-    if !visible.hidden_files.contains(&canonical) {
+    if !visible.hides(&canonical) {
         return Err(format!(
             "the file {shown} was not hidden from the workload when it started; start the workload with this policy"
         ));
@@ -151,6 +158,8 @@ mod tests {
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert_eq!(from_file(&link, &hidden).unwrap(), "value", "another way to the same file");
+        assert!(Visible::default().hides(Path::new("/run/secrets/later")));
+        assert!(!Visible::default().hides(Path::new("/running/secret")));
     }
 
     #[test]
