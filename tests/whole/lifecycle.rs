@@ -11,7 +11,7 @@ use harness::{Lab, TOKEN_POLICY, User, for_each_user};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 
-use crate::programs::{PYTHON, SECCOMP, SH, UNTIL_UNAVAILABLE};
+use crate::programs::{PYTHON, SECCOMP, SH, SIGNALS, UNTIL_UNAVAILABLE};
 
 for_each_user!(
     exit_codes,
@@ -21,7 +21,8 @@ for_each_user!(
     streams,
     signals_are_passed_on,
     ctrl_c_arrives_once,
-    class_and_id
+    class_and_id,
+    the_manual_and_completions_are_written
 );
 
 fn exit_codes(user: User) {
@@ -97,9 +98,7 @@ fn signals_are_passed_on(user: User) {
         (Signal::SIGHUP, "HUP"),
         (Signal::SIGUSR1, "USR1"),
     ] {
-        let script =
-            format!("trap 'echo got {name}; exit 42' {name}; echo ready; while :; do read line; done");
-        let mut running = lab.run(TOKEN_POLICY, &[]).start(&["/bin/bash", "-c", &script]);
+        let mut running = lab.run(TOKEN_POLICY, &[]).start(&[PYTHON, "-c", SIGNALS, name]);
         assert_eq!(running.hear(), "ready");
         running.signal(signal);
         assert_eq!(running.hear(), format!("got {name}"));
@@ -110,33 +109,24 @@ fn signals_are_passed_on(user: User) {
 /// On a terminal the whole foreground group gets the interrupt; the command must not get a second one from us.
 fn ctrl_c_arrives_once(user: User) {
     let lab = Lab::new(user);
-    // `print` must not be interrupted by a `print`; `os.write` may.
-    let script = "import os, signal
-def once(*_): os.write(1, b'interrupt\\n')
-def end(*_): raise SystemExit(5)
-signal.signal(signal.SIGINT, once)
-signal.signal(signal.SIGTERM, end)
-os.write(1, b'ready\\n')
-while True: signal.pause()
-";
     let pty = openpty(None, None).unwrap();
     let (mut keyboard, terminal) = (File::from(pty.master), File::from(pty.slave));
     let run = lab.run(TOKEN_POLICY, &[]).through(&["/usr/bin/setsid", "--ctty", "--wait"]);
-    let mut process = run.process(&[PYTHON, "-c", script], 0);
+    let mut process = run.process(&[PYTHON, "-c", SIGNALS, "TERM"], 0);
     let stream = || Stdio::from(terminal.try_clone().unwrap());
     let mut child = process.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
     drop((process, terminal));
     let mut screen = BufReader::new(keyboard.try_clone().unwrap()).lines().map_while(Result::ok);
     assert!(screen.any(|line| line.trim() == "ready"), "not ready");
     keyboard.write_all(b"\x03").unwrap();
-    let arrived = screen.any(|line| line.ends_with("interrupt"));
+    let arrived = screen.any(|line| line.trim_end().ends_with("got INT"));
     assert!(arrived, "no interrupt; the proxy ended: {:?}", child.wait());
     // Signals to the proxy are passed on in their order: had it passed the interrupt on, that would come first.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM)
         .unwrap();
     let rest: Vec<_> = screen.collect();
-    assert!(!rest.iter().any(|line| line.contains("interrupt")), "a second interrupt: {rest:?}");
-    assert_eq!(child.wait().unwrap().code(), Some(5), "{rest:?}");
+    assert!(!rest.iter().any(|line| line.contains("got INT")), "a second interrupt: {rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(42), "{rest:?}");
 }
 
 fn class_and_id(user: User) {
@@ -149,5 +139,17 @@ fn class_and_id(user: User) {
         let refused = lab.run(TOKEN_POLICY, &[]).id(id).finish(&["/bin/echo", "started"]);
         assert_ne!(refused.code(), 0, "{id:?}");
         assert_eq!(refused.stdout, "");
+    }
+}
+
+fn the_manual_and_completions_are_written(user: User) {
+    let lab = Lab::new(user);
+    let pages = lab.path("home/man/pages");
+    assert!(lab.cli(&["man", pages.to_str().unwrap()]).status.success());
+    let run = std::fs::read_to_string(pages.join("proxy-everything-run.1")).unwrap();
+    assert!(run.contains(".TH") && run.contains("\\-\\-policy"), "{run}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = lab.cli(&["completions", shell]).stdout;
+        assert!(String::from_utf8(script).unwrap().contains("state-dir"), "{shell}");
     }
 }

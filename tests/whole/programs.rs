@@ -19,6 +19,7 @@ pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
 pub(crate) const NAMES: &str = include_str!("../clients/names.py");
 pub(crate) const SEARCH: &str = include_str!("../clients/search.py");
 pub(crate) const SECCOMP: &str = include_str!("../clients/seccomp.py");
+pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");
 pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
 pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
 pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");
