@@ -16,6 +16,7 @@ use crate::{
     error::{ExchangeError, UpstreamError, problem},
     http::{Transport, clean_request, clean_response, target},
     instance::Instance,
+    linger::{Lingering, lingering},
 };
 
 /// Answers `request`, which came over `transport` on the connection that `connection` describes.
@@ -30,6 +31,7 @@ pub async fn run(
     let mut trail = ExchangeTrail::open(Arc::clone(&instance), connection, generation.number(), id);
     trail.asked(request.method(), request.uri());
     let idle = generation.limits().body_idle();
+    let request = lingering(request);
     let answer =
         Exchange { instance, generation, trail: &mut trail }.answer(request, transport, connection).await;
     let response = answer.unwrap_or_else(|error| {
@@ -49,7 +51,7 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     async fn answer(
         self,
-        request: Request<Incoming>,
+        request: Request<Lingering>,
         transport: &Transport,
         connection: &Record,
     ) -> Result<Response<Body>, ExchangeError> {

@@ -19,6 +19,7 @@ pub mod dns;
 pub mod audit;
 
 pub mod body;
+pub mod linger;
 pub mod socket;
 pub mod instance;
 pub mod config;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::programs::{CURL, GENERATE, PYTHON, SH};
 
-for_each_user!(up, down);
+for_each_user!(up, down, an_early_answer_is_seen);
 
 const LENGTH: u64 = 1 << 30;
 const MAY_GROW_KIB: u64 = 30 * 1024;
@@ -59,4 +59,15 @@ fn measured(lab: &Lab, script: &str) -> String {
         record["bytesFromWorkload"].as_u64().unwrap().max(record["bytesToWorkload"].as_u64().unwrap());
     assert!(bytes >= LENGTH, "{record}");
     line
+}
+
+/// A refusal comes while the body is still on its way, larger than any buffer; the client must get to see it.
+fn an_early_answer_is_seen(user: User) {
+    let lab = Lab::new(user);
+    let script = "for version in --http1.1 --http2; do
+        head -c 100000000 /dev/zero | \"$1\" -sS $version -o /dev/null -w '%{http_code}\\n' -H 'Expect:' -T - \\
+            --connect-to ::198.51.100.1:443 https://denied.example.test/ || exit 1
+    done";
+    let finished = lab.run(TOKEN_POLICY, &[]).finish(&[SH, "-c", script, "sh", CURL]).ok();
+    assert_eq!(finished.stdout, "403\n403\n", "{}", finished.stderr);
 }
