@@ -33,21 +33,23 @@ use crate::{
 pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
-    let document = read_document(options.policy.as_deref())?;
     let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
-    let parsed = policy::Document::parse(&document.text).map_err(|fault| in_file(&shown, fault.into()))?;
+    let (text, base) = read_policy(options.policy.as_deref())?;
+    let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let audit = audit_target(options.audit.as_deref())?;
-    let secrets = config::secret_variables(&parsed);
+    let secrets = config::secret_variables(&document);
     let environment = environment::for_workload(std::env::vars_os(), &secrets);
     let visible = Visible {
         variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
-        hidden_files: config::secret_files(&parsed, &document.base),
+        hidden_files: config::secret_files(&document),
     };
 
+    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
+    read_only.extend(config::trusted_files(&document));
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let parts = Parts {
         id: id.clone(),
@@ -61,8 +63,6 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let admin = state.socket(&id);
     let admin =
         AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
-    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
-    read_only.extend(config::trusted_files(&parsed, &instance.current().document().base));
     let masked = masked(&state, &audit, visible);
     let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, read_only };
     let signals = signals::hold().context("cannot watch for signals")?;
@@ -70,11 +70,12 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     serve(captured, signals, instance, admin)
 }
 
-fn read_document(path: Option<&Path>) -> anyhow::Result<Document> {
-    let Some(path) = path else { return Ok(Document { text: String::new(), base: "/".into() }) };
+/// The text, and the folder that its relative paths start from. No policy is an empty one.
+fn read_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
+    let Some(path) = path else { return Ok((String::new(), "/".into())) };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let base = std::path::absolute(path)?.parent().unwrap_or_else(|| Path::new("/")).to_owned();
-    Ok(Document { text, base })
+    Ok((text, base))
 }
 
 /// `FILE:LINE:COLUMN: text`, the form that editors jump to.

@@ -20,19 +20,30 @@ pub use secrets::{Visible, secret_files, secret_variables, trusted_files};
 
 use crate::upstream::Upstream;
 
-/// A policy document as it was given, and where its relative paths begin.
-#[derive(Clone, Debug)]
+/// A policy document, parsed, and where its relative paths begin.
+#[derive(Debug)]
 pub struct Document {
-    /// YAML or JSON.
-    pub text: String,
-    /// The folder that relative paths in it start from; absolute.
-    pub base: PathBuf,
+    text: String,
+    base: PathBuf,
+    parsed: policy::Document,
+}
+
+impl Document {
+    /// Parses `text`, YAML or JSON, whose relative paths start from the absolute folder `base`.
+    pub fn parse(text: String, base: PathBuf) -> Result<Self, ConfigError> {
+        let parsed = policy::Document::parse(&text)?;
+        Ok(Self { text, base, parsed })
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
 }
 
 /// Everything that decides about exchanges, made of one document. Immutable; replaced as a whole.
 pub struct Generation {
     number: u64,
-    document: Document,
+    text: String,
     limits: Limits,
     policy: Arc<Policy>,
     bound: Vec<Bound>,
@@ -55,12 +66,11 @@ impl Generation {
         engine: &LazyEngine,
         visible: &Visible,
     ) -> Result<Self, ConfigError> {
-        let parsed = policy::Document::parse(&document.text)?;
-        let policy = Arc::new(Policy::compile(&parsed));
-        let limits = Limits::from(&parsed.limits);
-        let bound = load::bindings(&policy, &parsed, &document.base, engine, visible)?;
-        let upstream = load::upstream(&policy, &parsed, &document.base)?;
-        Ok(Self { number, document, limits, policy, bound, upstream })
+        let policy = Arc::new(Policy::compile(&document.parsed));
+        let limits = Limits::from(&document.parsed.limits);
+        let bound = load::bindings(&policy, &document, &limits, engine, visible)?;
+        let upstream = load::upstream(&policy, &document, &limits)?;
+        Ok(Self { number, text: document.text, limits, policy, bound, upstream })
     }
 
     /// Grows with every accepted change.
@@ -68,9 +78,9 @@ impl Generation {
         self.number
     }
 
-    /// The document it was made of.
-    pub fn document(&self) -> &Document {
-        &self.document
+    /// The document it was made of, as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Deadlines and sizes.

@@ -50,7 +50,7 @@ fn status(instance: &Instance) -> Value {
 /// The document as it was given: it holds references to secrets and never a value.
 fn policy(instance: &Instance) -> Answer {
     let generation = instance.current();
-    let mut response = Response::new(Full::from(generation.document().text.clone()));
+    let mut response = Response::new(Full::from(generation.text().to_owned()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", generation.number())) {
@@ -75,7 +75,7 @@ async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
     let Ok(text) = String::from_utf8(body.to_bytes().into()) else {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8");
     };
-    let change = move || instance.apply(Document { text, base });
+    let change = move || instance.apply(Document::parse(text, base)?);
     match tokio::task::spawn_blocking(change).await {
         Ok(Ok(number)) => json(StatusCode::OK, &json!({ "generation": number })),
         Ok(Err(error)) => faulty(&error),

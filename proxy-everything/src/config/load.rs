@@ -7,10 +7,10 @@ use bytes::Bytes;
 use certs::{CertError, SystemRoots};
 use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use policy::{Document, HandlerSource, Policy, Template, TemplatePart};
+use policy::{HandlerSource, Policy, Template, TemplatePart};
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, LazyEngine, Limits, Visible, secrets};
+use super::{Bound, ConfigError, Document, LazyEngine, Limits, Visible, secrets};
 use crate::upstream::{Resolver, Upstream};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
@@ -19,14 +19,14 @@ type Secrets = BTreeMap<String, Arc<Secret>>;
 pub(super) fn bindings(
     policy: &Policy,
     document: &Document,
-    base: &Path,
+    limits: &Limits,
     engine: &LazyEngine,
     visible: &Visible,
 ) -> Result<Vec<Bound>, ConfigError> {
-    let secrets = secrets::read(document, base, visible)?;
-    let make = Make { secrets: &secrets, base, engine, limits: Limits::from(&document.limits) };
+    let secrets = secrets::read(document, visible)?;
+    let make = Make { secrets: &secrets, document, engine, limits };
     let mut named = BTreeMap::new();
-    for (name, source) in &document.handlers {
+    for (name, source) in &document.parsed.handlers {
         let handler = make.handler(name, source)?;
         named.insert(name.as_str(), Arc::new(Named { name: name.as_str().into(), handler }));
     }
@@ -42,12 +42,13 @@ pub(super) fn bindings(
 pub(super) fn upstream(
     policy: &Arc<Policy>,
     document: &Document,
-    base: &Path,
+    limits: &Limits,
 ) -> Result<Upstream, ConfigError> {
     let files: Result<Vec<String>, _> = document
+        .parsed
         .upstream_roots
         .iter()
-        .map(|path| read(&base.join(path), |path| fs::read_to_string(path)))
+        .map(|path| read(&document.path(path), |path| fs::read_to_string(path)))
         .collect();
     let files = files?;
     let extra: Vec<&str> = files.iter().map(String::as_str).collect();
@@ -59,12 +60,7 @@ pub(super) fn upstream(
         roots => roots,
     };
     let roots = roots.map_err(ConfigError::Roots)?;
-    Ok(Upstream::new(
-        Arc::clone(policy),
-        Resolver::new(&document.resolve),
-        roots,
-        Limits::from(&document.limits),
-    ))
+    Ok(Upstream::new(Arc::clone(policy), Resolver::new(&document.parsed.resolve), roots, limits.clone()))
 }
 
 fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
@@ -73,9 +69,9 @@ fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T,
 
 struct Make<'a> {
     secrets: &'a Secrets,
-    base: &'a Path,
+    document: &'a Document,
     engine: &'a LazyEngine,
-    limits: Limits,
+    limits: &'a Limits,
 }
 
 impl Make<'_> {
@@ -96,7 +92,7 @@ impl Make<'_> {
                 Ok(Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) }))
             }
             HandlerSource::Wasm { path, secrets, params } => {
-                let component = read(&self.base.join(path), |path| fs::read(path))?;
+                let component = read(&self.document.path(path), |path| fs::read(path))?;
                 let granted =
                     secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
                 let settings = ScriptSettings {

@@ -9,9 +9,9 @@ use std::{
 };
 
 use handlers::Secret;
-use policy::{Document, HandlerSource, SecretSource};
+use policy::{HandlerSource, SecretSource};
 
-use super::ConfigError;
+use super::{ConfigError, Document};
 use crate::capture::HIDDEN_DIR;
 
 /// Largest secret file, in bytes; a header of this size is beyond what servers take.
@@ -38,41 +38,40 @@ pub fn secret_variables(document: &Document) -> BTreeSet<String> {
         SecretSource::Env(variable) => Some(variable.clone()),
         SecretSource::File(_) => None,
     };
-    document.secrets.values().filter_map(variable).collect()
+    document.parsed.secrets.values().filter_map(variable).collect()
 }
 
 /// The files that feed secrets of `document`, canonical where they exist.
-pub fn secret_files(document: &Document, base: &Path) -> BTreeSet<PathBuf> {
+pub fn secret_files(document: &Document) -> BTreeSet<PathBuf> {
     let file = |source: &SecretSource| match source {
         SecretSource::Env(_) => None,
         SecretSource::File(path) => {
-            let path = base.join(path);
+            let path = document.path(path);
             Some(fs::canonicalize(&path).unwrap_or(path))
         }
     };
-    document.secrets.values().filter_map(file).collect()
+    document.parsed.secrets.values().filter_map(file).collect()
 }
 
 /// The files that `document` goes by, programs and roots: the workload must not be able to change them.
-pub fn trusted_files(document: &Document, base: &Path) -> Vec<PathBuf> {
+pub fn trusted_files(document: &Document) -> Vec<PathBuf> {
     let program = |source: &HandlerSource| match source {
-        HandlerSource::Wasm { path, .. } => Some(base.join(path)),
+        HandlerSource::Wasm { path, .. } => Some(document.path(path)),
         _ => None,
     };
-    let roots = document.upstream_roots.iter().map(|path| base.join(path));
-    document.handlers.values().filter_map(program).chain(roots).collect()
+    let roots = document.parsed.upstream_roots.iter().map(|path| document.path(path));
+    document.parsed.handlers.values().filter_map(program).chain(roots).collect()
 }
 
 /// Reads every secret of `document`.
 pub(super) fn read(
     document: &Document,
-    base: &Path,
     visible: &Visible,
 ) -> Result<BTreeMap<String, Arc<Secret>>, ConfigError> {
     let value = |(name, source): (&String, &SecretSource)| {
         let text = match source {
             SecretSource::Env(variable) => from_environment(variable, visible),
-            SecretSource::File(path) => from_file(&base.join(path), visible),
+            SecretSource::File(path) => from_file(&document.path(path), visible),
         };
         let secret = text.and_then(usable);
         match secret {
@@ -80,7 +79,7 @@ pub(super) fn read(
             Err(reason) => Err(ConfigError::Secret { name: name.clone(), reason }),
         }
     };
-    document.secrets.iter().map(value).collect()
+    document.parsed.secrets.iter().map(value).collect()
 }
 
 fn from_environment(variable: &str, visible: &Visible) -> Result<String, String> {
