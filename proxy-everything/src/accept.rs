@@ -12,8 +12,8 @@ use crate::{
     socket::{Traffic, WorkloadSocket},
 };
 
-/// How long to wait when the kernel has no descriptor left (EMFILE), before it is asked again.
-const BACK_OFF: Duration = Duration::from_millis(50);
+/// How long to wait when the kernel has nothing to give (EMFILE, for example), before it is asked again.
+pub(crate) const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// A connection of the workload, nothing read yet.
 pub struct Accepted {

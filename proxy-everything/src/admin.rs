@@ -13,7 +13,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::instance::Instance;
+use crate::{accept::BACK_OFF, instance::Instance};
 
 /// Connections served at once.
 const MAX_CONNECTIONS: usize = 16;
@@ -49,7 +49,14 @@ impl AdminSocket {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
-            let (stream, _) = listener.accept().await?;
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an admin connection");
+                    tokio::time::sleep(BACK_OFF).await;
+                    continue;
+                }
+            };
             if !is_permitted(&stream) {
                 tracing::warn!("a process of another user tried the admin socket");
                 continue;

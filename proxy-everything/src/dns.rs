@@ -17,6 +17,7 @@ use hickory_proto::{
 use policy::CanonicalHost;
 
 use crate::{
+    accept::BACK_OFF,
     audit::{Decision, Kind, Protocol, Record},
     capture::{Question, TransparentSocket},
     config::Generation,
@@ -28,8 +29,6 @@ const ANSWER_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 const ANSWER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
 /// Seconds; short, because the policy may change.
 const TTL: u32 = 5;
-/// How long to wait when the kernel refuses to hand a datagram over, before it is asked again.
-const BACK_OFF: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Answers the questions that arrive at `socket` until the task is dropped.
 pub async fn serve(socket: TransparentSocket, instance: Arc<Instance>) {
