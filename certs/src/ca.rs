@@ -2,7 +2,8 @@
 //!
 //! Receives the instance's name and the time, hands on a certificate for the workload's trust store, and
 //! signs leaves (`leaf.rs` says what is in them). Its key never leaves memory and dies with the instance:
-//! stolen trust in one workload is worth nothing in another.
+//! stolen trust in one workload is worth nothing in another. A [`KeptCa`] is the same CA for a process that follows
+//! this one, because a workload's trust store cannot follow.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose};
 use rustls::pki_types::UnixTime;
 use rustls::sign::SigningKey;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::key::P256Key;
 use crate::leaf::{self, Leaf};
-use crate::validity::{CA_LIFE_SECS, Validity, to_date};
+use crate::validity::{CA_LIFE_SECS, Validity, at, to_date};
 use crate::{CertError, SubjectName};
 
 /// RFC 5280 appendix A.1, ub-common-name, in characters. Stricter clients refuse longer ones.
@@ -22,6 +25,7 @@ pub(crate) const COMMON_NAME_MAX_CHARS: usize = 64;
 /// Signs leaves for one instance. Holds two keys in memory: its own, and the one all its leaves share
 /// (so that a new name costs one signature and no key generation).
 pub struct InstanceCa {
+    instance: String,
     pub(crate) issuer: Issuer<'static, P256Key>,
     pub(crate) leaf_key: P256Key,
     pub(crate) tls_signer: Arc<dyn SigningKey>,
@@ -38,7 +42,8 @@ impl InstanceCa {
         let params = ca_params(instance, validity)?;
         let pem = params.self_signed(&key)?.pem();
         let tls_signer = leaf_key.tls_signer()?;
-        Ok(Self { issuer: Issuer::new(params, key), leaf_key, tls_signer, validity, pem })
+        let instance = instance.to_owned();
+        Ok(Self { instance, issuer: Issuer::new(params, key), leaf_key, tls_signer, validity, pem })
     }
 
     /// The CA's certificate, and nothing else, as PEM.
@@ -49,6 +54,45 @@ impl InstanceCa {
     /// Mints a leaf for exactly this name.
     pub fn issue(&self, name: &SubjectName, now: UnixTime) -> Result<Leaf, CertError> {
         leaf::mint(self, name, now)
+    }
+}
+
+/// Everything that makes an [`InstanceCa`], its keys included; wiped when it is dropped. Never to be written to a disk.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct KeptCa {
+    instance: String,
+    not_before_secs: u64,
+    not_after_secs: u64,
+    key: Vec<u8>,
+    leaf_key: Vec<u8>,
+    pem: String,
+}
+
+impl InstanceCa {
+    /// For [`InstanceCa::restore`].
+    pub fn keep(&self) -> Result<KeptCa, CertError> {
+        Ok(KeptCa {
+            instance: self.instance.clone(),
+            not_before_secs: self.validity.not_before.as_secs(),
+            not_after_secs: self.validity.not_after.as_secs(),
+            key: self.issuer.key().to_pkcs8()?,
+            leaf_key: self.leaf_key.to_pkcs8()?,
+            pem: self.pem.clone(),
+        })
+    }
+
+    /// The CA that was kept: same certificate, same keys.
+    pub fn restore(kept: &KeptCa) -> Result<Self, CertError> {
+        let validity = Validity { not_before: at(kept.not_before_secs), not_after: at(kept.not_after_secs) };
+        let leaf_key = P256Key::from_pkcs8(&kept.leaf_key)?;
+        Ok(Self {
+            instance: kept.instance.clone(),
+            issuer: Issuer::new(ca_params(&kept.instance, validity)?, P256Key::from_pkcs8(&kept.key)?),
+            tls_signer: leaf_key.tls_signer()?,
+            leaf_key,
+            validity,
+            pem: kept.pem.clone(),
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! A P-256 key pair that signs certificates for the CA and handshakes for the leaves.
 //!
 //! It is generated inside aws-lc and stays there: aws-lc wipes its memory when it is freed, and no copy
-//! is kept on our side. That is why rcgen's own key pair, which holds on to a PKCS#8 copy, is not used.
+//! is kept on our side. That is why rcgen's own key pair, which holds on to a PKCS#8 copy, is not used. It leaves only
+//! on request, for a CA that must outlive its process.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::CertError;
 
-/// No `Debug`, no `Clone`, no way to get the private half out except as a TLS signer.
+/// No `Debug`, no `Clone`.
 pub(crate) struct P256Key(EcdsaKeyPair);
 
 impl P256Key {
@@ -19,6 +20,18 @@ impl P256Key {
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
             .map(Self)
             .map_err(|_| CertError::Crypto("generate a key"))
+    }
+
+    /// The private half, as PKCS#8.
+    pub(crate) fn to_pkcs8(&self) -> Result<Vec<u8>, CertError> {
+        let document = self.0.to_pkcs8v1().map_err(|_| CertError::Crypto("encode a key"))?;
+        Ok(document.as_ref().to_vec())
+    }
+
+    pub(crate) fn from_pkcs8(document: &[u8]) -> Result<Self, CertError> {
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document)
+            .map(Self)
+            .map_err(|_| CertError::Crypto("read a key"))
     }
 
     /// The same key in the form rustls signs handshakes with. rustls reads keys as PKCS#8 only; the

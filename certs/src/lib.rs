@@ -20,7 +20,7 @@ mod validity;
 #[cfg(test)]
 mod testing;
 
-pub use ca::InstanceCa;
+pub use ca::{InstanceCa, KeptCa};
 pub use cache::LeafCache;
 pub use error::CertError;
 pub use leaf::Leaf;

@@ -41,7 +41,13 @@ pub async fn serve(listener: TcpListener, instance: Arc<Instance>, slots: Arc<Se
         let _ = stream.set_nodelay(true);
         let instance = Arc::clone(&instance);
         tokio::spawn(async move {
-            connection::serve(accepted(stream, source, destination, &instance), instance).await;
+            let accepted = accepted(stream, source, destination, &instance);
+            let over = Arc::clone(&instance);
+            tokio::select! {
+                () = connection::serve(accepted, instance) => {}
+                // Dropping what is under way writes its records.
+                () = over.over() => {}
+            }
             drop(slot);
         });
     }

@@ -2,6 +2,7 @@
 //! An answer to a change is given when the change is in force, and not before; a bad document changes nothing and is told
 //! what is wrong with it. What is said here is read by `proxy-everything policy` and `status`, and by anybody's scripts.
 
+mod instances;
 mod routes;
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
@@ -13,14 +14,23 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::{accept::BACK_OFF, instance::Instance};
+use crate::{accept::BACK_OFF, fleet::Fleet, instance::Instance};
 
 /// Connections served at once.
 const MAX_CONNECTIONS: usize = 16;
 /// A whole request head, in seconds; callers are local.
 const HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The bound socket; its file is removed when this is dropped.
+/// What a socket is about.
+#[derive(Clone)]
+pub enum Administered {
+    /// One instance.
+    Instance(Arc<Instance>),
+    /// All instances of an `attach` process.
+    Fleet(Arc<Fleet>),
+}
+
+/// The bound socket. Its file stays until it is removed: a proxy that follows this one answers at the same place.
 pub struct AdminSocket {
     listener: std::os::unix::net::UnixListener,
     path: PathBuf,
@@ -43,8 +53,29 @@ impl AdminSocket {
         Ok(Self { listener, path })
     }
 
-    /// Serves `instance` until the task is dropped.
-    pub async fn serve(self, instance: Arc<Instance>) -> io::Result<()> {
+    /// The socket that an earlier proxy bound.
+    pub fn inherited(listener: std::os::unix::net::UnixListener, path: PathBuf) -> Self {
+        Self { listener, path }
+    }
+
+    /// For handing it on.
+    pub fn listener(&self) -> &std::os::unix::net::UnixListener {
+        &self.listener
+    }
+
+    /// Takes the file away: nobody will answer there again.
+    pub fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
+    /// Serves until the task is dropped.
+    pub async fn serve(self: Arc<Self>, administered: Administered) {
+        if let Err(error) = self.answer(administered).await {
+            tracing::error!(%error, "cannot serve the admin socket");
+        }
+    }
+
+    async fn answer(&self, administered: Administered) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener.try_clone()?)?;
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
@@ -61,9 +92,9 @@ impl AdminSocket {
                 tracing::warn!("a process of another user tried the admin socket");
                 continue;
             }
-            let instance = Arc::clone(&instance);
+            let administered = administered.clone();
             tokio::spawn(async move {
-                let service = service_fn(|request| routes::answer(request, Arc::clone(&instance)));
+                let service = service_fn(|request| routes::answer(request, administered.clone()));
                 let mut builder = http1::Builder::new();
                 builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
                 if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
@@ -72,12 +103,6 @@ impl AdminSocket {
                 drop(slot);
             });
         }
-    }
-}
-
-impl Drop for AdminSocket {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

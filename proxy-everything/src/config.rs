@@ -8,7 +8,10 @@ mod limits;
 mod load;
 mod secrets;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use handlers::Chain;
 use policy::{BindingId, Policy};
@@ -44,6 +47,7 @@ impl Document {
 pub struct Generation {
     number: u64,
     text: String,
+    base: PathBuf,
     limits: Limits,
     policy: Arc<Policy>,
     bound: Vec<Bound>,
@@ -70,7 +74,8 @@ impl Generation {
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, engine, visible)?;
         let upstream = load::upstream(&policy, &document, &limits)?;
-        Ok(Self { number, text: document.text, limits, policy, bound, upstream })
+        let Document { text, base, .. } = document;
+        Ok(Self { number, text, base, limits, policy, bound, upstream })
     }
 
     /// Grows with every accepted change.
@@ -81,6 +86,11 @@ impl Generation {
     /// The document it was made of, as it was given.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The folder that relative paths in it start from.
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Deadlines and sizes.

@@ -127,7 +127,7 @@ where
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result,
-        () = connection.idle(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+        () = connection.unused(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
     }
     served.await
 }
@@ -146,7 +146,7 @@ where
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result,
-        () = connection.idle(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+        () = connection.unused(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
     }
     served.await
 }
@@ -158,6 +158,14 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 }
 
 impl Connection {
+    /// Returns once the connection should end: it is idle, or nothing new may begin.
+    async fn unused(&self, limit: Duration) {
+        tokio::select! {
+            () = self.idle(limit) => {}
+            () = self.instance.draining() => {}
+        }
+    }
+
     /// Returns once no exchange has begun or been under way for `limit`, or up to twice as long.
     async fn idle(&self, limit: Duration) {
         let mut seen = None;

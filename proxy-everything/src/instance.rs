@@ -21,16 +21,28 @@ pub struct Instance {
     /// What kind of workload it is, in the operator's words.
     pub class: Arc<str>,
     /// Where its records go.
-    pub audit: AuditLog,
+    pub audit: Arc<AuditLog>,
     /// Opens its TLS.
     pub tls: TlsOpener,
-    engine: LazyEngine,
+    engine: Arc<LazyEngine>,
     visible: Visible,
     generation: watch::Sender<Arc<Generation>>,
+    phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
     changing: Mutex<()>,
     connections: AtomicU64,
     requests: AtomicU64,
+}
+
+/// How far an instance has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Everything is answered.
+    Serving,
+    /// Nothing new begins; what is under way may finish.
+    Draining,
+    /// What is under way breaks off.
+    Over,
 }
 
 /// What makes an instance.
@@ -40,9 +52,13 @@ pub struct Parts {
     /// See [`Instance::class`].
     pub class: String,
     /// See [`Instance::audit`].
-    pub audit: AuditLog,
+    pub audit: Arc<AuditLog>,
     /// See [`Instance::tls`].
     pub tls: TlsOpener,
+    /// Compiles handlers; one for all instances of a process.
+    pub engine: Arc<LazyEngine>,
+    /// The number of the first generation: 1, or the one that was in force when an earlier proxy ended.
+    pub generation: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -50,16 +66,16 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let engine = LazyEngine::default();
-        let first = Generation::load(1, document, &engine, &parts.visible)?;
+        let first = Generation::load(parts.generation, document, &parts.engine, &parts.visible)?;
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
             audit: parts.audit,
             tls: parts.tls,
-            engine,
+            engine: parts.engine,
             visible: parts.visible,
             generation: watch::Sender::new(Arc::new(first)),
+            phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -85,6 +101,26 @@ impl Instance {
         self.generation.send_replace(Arc::new(next));
         tracing::info!(generation = number, "policy in force");
         Ok(number)
+    }
+
+    /// Begins a phase.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Returns once nothing new may begin.
+    pub async fn draining(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Returns once what is under way must break off.
+    pub async fn over(&self) {
+        self.reached(Phase::Over).await;
+    }
+
+    async fn reached(&self, wanted: Phase) {
+        // The sender lives as long as `self`, so this only ever ends when the phase has come.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase >= wanted).await;
     }
 
     /// The number of the next connection.

@@ -120,3 +120,15 @@ fn impossible_clocks_are_errors_and_early_ones_are_not() {
         assert!(matches!(InstanceCa::new("a", at(secs)), Err(CertError::Clock)), "{secs}");
     }
 }
+
+#[test]
+fn a_kept_ca_is_the_same_ca() {
+    let first = ca();
+    let text = serde_json::to_string(&first.keep().unwrap()).unwrap();
+    let second = InstanceCa::restore(&serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(first.pem(), second.pem());
+    let leaf = second.issue(&dns("a.test"), now()).unwrap();
+    assert_eq!(accepts(&roots_of(&first), &leaf.key.cert[0], "a.test", now()), Ok(()));
+    let end = NOW_SECS + 30 * 24 * HOUR_SECS;
+    assert!(second.issue(&dns("a.test"), at(end + 1)).is_err(), "it lives no longer than the first");
+}

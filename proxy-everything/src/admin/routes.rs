@@ -1,4 +1,5 @@
-//! What the admin API can be asked: `GET /v1/status`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the document as text.
+//! What the admin API can be asked about an instance: `GET /v1/status`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the
+//! document as text. What it can be asked about a fleet is in `instances`.
 //! Receives a request of a permitted peer, hands on the answer. Refusals are problem details (RFC 9457) that say what is
 //! wrong with a document, with its line and column; nothing here ever answers with a secret.
 
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use super::{Administered, instances};
 use crate::{
     config::{ConfigError, Document},
     instance::Instance,
@@ -18,12 +20,16 @@ use crate::{
 /// Largest document, in bytes.
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 pub(super) async fn answer(
     request: Request<Incoming>,
-    instance: Arc<Instance>,
+    administered: Administered,
 ) -> Result<Answer, Infallible> {
+    let instance = match administered {
+        Administered::Instance(instance) => instance,
+        Administered::Fleet(fleet) => return Ok(instances::answer(request, &fleet).await),
+    };
     Ok(match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => json(StatusCode::OK, &status(&instance)),
         (&Method::GET, "/v1/policy") => policy(&instance),
@@ -66,14 +72,9 @@ async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
     if !base.is_absolute() {
         return problem(StatusCode::BAD_REQUEST, "`base` is not an absolute path");
     }
-    let Ok(body) = Limited::new(request.into_body(), MAX_DOCUMENT).collect().await else {
-        return problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the document did not arrive, or is larger than 4 MiB",
-        );
-    };
-    let Ok(text) = String::from_utf8(body.to_bytes().into()) else {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8");
+    let text = match text(request).await {
+        Ok(text) => text,
+        Err(refusal) => return refusal,
     };
     let change = move || instance.apply(Document::parse(text, base)?);
     match tokio::task::spawn_blocking(change).await {
@@ -83,7 +84,17 @@ async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
     }
 }
 
-fn faulty(error: &ConfigError) -> Answer {
+/// The body of a request.
+pub(super) async fn text(request: Request<Incoming>) -> Result<String, Answer> {
+    let Ok(body) = Limited::new(request.into_body(), MAX_DOCUMENT).collect().await else {
+        let detail = "the document did not arrive, or is larger than 4 MiB";
+        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    };
+    String::from_utf8(body.to_bytes().into())
+        .map_err(|_| problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8"))
+}
+
+pub(super) fn faulty(error: &ConfigError) -> Answer {
     let mut body = problem_body(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string());
     if let Some((line, column)) = error.position()
         && let Some(body) = body.as_object_mut()
@@ -94,7 +105,7 @@ fn faulty(error: &ConfigError) -> Answer {
     as_problem(StatusCode::UNPROCESSABLE_ENTITY, &body)
 }
 
-fn problem(status: StatusCode, detail: &str) -> Answer {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
     as_problem(status, &problem_body(status, detail))
 }
 
@@ -108,7 +119,7 @@ fn as_problem(status: StatusCode, body: &Value) -> Answer {
     response
 }
 
-fn json(status: StatusCode, value: &Value) -> Answer {
+pub(super) fn json(status: StatusCode, value: &Value) -> Answer {
     let mut response = Response::new(Full::from(format!("{value}\n")));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -23,6 +23,8 @@ pub enum Kind {
     Exchange,
     /// A DNS question with its answer.
     Dns,
+    /// A connection to a published port.
+    Inbound,
 }
 
 /// What was spoken, as far as it was recognised.

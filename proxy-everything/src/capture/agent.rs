@@ -1,77 +1,46 @@
-//! The agent: receives a seal over a socket, makes the namespaces, and hands the listeners back. Order matters: routes,
-//! listeners, rules, mounts, and only then the command, so that no packet and no look-up happens before it can be answered.
-//! It is a process of its own because entering a user namespace needs a single thread. It then waits for the command and
-//! ends with its exit code; it dies with the proxy, and everything in the namespace dies with it.
+//! The agent: a re-exec of this binary with a single thread, because entering namespaces needs one, which does one task in the
+//! workload's namespace and hands the result back over a socket. For `run` it makes the namespaces and stays with the command; for
+//! a workload that runs already it enters the namespace, seals it, and is gone.
 
 use std::{
-    fs, io,
-    io::Read,
     os::{
-        fd::{FromRawFd, RawFd},
+        fd::{BorrowedFd, RawFd},
         unix::net::UnixStream,
     },
     process::ExitCode,
 };
 
 use nix::{
-    sched::{CloneFlags, unshare},
-    sys::{
-        prctl,
-        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
-        wait::{WaitStatus, waitpid},
-    },
-    unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid},
+    sched::{CloneFlags, setns},
+    sys::prctl,
 };
+use serde::{Deserialize, Serialize};
 
-use super::{CaptureError, Seal, handover, init, listeners::Listeners, mounts, nft, routes};
+use super::{CaptureError, Seal, Sockets, handover, nft, routes, sealed, syscall, uplink};
 
 /// The proxy's own failure, as `env`, `timeout` and `docker run` report theirs.
 pub(super) const FAILURE: u8 = 125;
 
-/// Signals that reach the whole foreground group, or that the proxy passes on to the command by its pidfd: the agent and
-/// the init process leave them to the command.
-const PASSED_ON: [Signal; 8] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGALRM,
-    Signal::SIGPIPE,
-];
-
-/// The command to start, and the signal dispositions to give back to it.
-pub(super) struct Job {
-    pub(super) command: Vec<String>,
-    pub(super) socket: UnixStream,
-    dispositions: Vec<(Signal, SigAction)>,
-}
-
-impl Job {
-    /// Undoes what the agent ignores for itself, so that the command sees the dispositions its user chose.
-    pub(super) fn restore_signals(&self) -> nix::Result<()> {
-        for (signal, action) in &self.dispositions {
-            // SAFETY: restores what was in force before; no handler of ours is involved.
-            unsafe { sigaction(*signal, action) }?;
-        }
-        Ok(())
-    }
+/// What an agent is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// Make namespaces, and run the command in them.
+    Run { seal: Seal, inward: usize },
+    /// Enter the namespaces behind these descriptors, and seal the network there.
+    Attach { network: RawFd, user: Option<RawFd>, inward: usize },
+    /// The same, after moving its uplink into the namespace that the agent starts in.
+    Unplug { network: RawFd, inward: usize },
 }
 
 /// `proxy-everything __agent DESCRIPTOR -- COMMAND...`; never returns to the caller's program.
 pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     // `ps` would else show the name of the link that was executed, `exe`. A name is no reason to fail.
     let _ = prctl::set_name(c"proxy-everything");
-    let descriptor = arguments.next().and_then(|text| text.parse::<RawFd>().ok());
-    let Some(descriptor) = descriptor.filter(|fd| *fd > 2) else {
-        return ExitCode::from(FAILURE);
-    };
-    // SAFETY: the proxy opened this descriptor for us and named it; nothing else in this process owns it.
-    let socket = unsafe { UnixStream::from_raw_fd(descriptor) };
+    let socket = arguments.next().and_then(|text| syscall::inherited(text.parse().ok()?));
+    let Some(socket) = socket else { return ExitCode::from(FAILURE) };
     let command = arguments.skip(1).collect();
     let reply = socket.try_clone();
-    match seal_and_start(command, socket) {
+    match work(command, socket) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             if let Ok(reply) = reply {
@@ -82,83 +51,43 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-fn seal_and_start(command: Vec<String>, mut socket: UnixStream) -> Result<u8, CaptureError> {
+fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
     super::close_on_exec_from(3).map_err(CaptureError::step("close inherited descriptors"))?;
-    let mut text = Vec::new();
-    socket.read_to_end(&mut text).map_err(CaptureError::step("read the seal"))?;
-    let seal: Seal =
-        serde_json::from_slice(&text).map_err(|error| CaptureError::Handover(error.to_string()))?;
+    match handover::receive_task(&socket)? {
+        Task::Run { seal, inward } => return sealed::start(&seal, inward, command, socket),
+        Task::Attach { network, user, inward } => {
+            enter(network, user)?;
+            handover::send_sockets(&socket, &seal(inward)?)?;
+        }
+        Task::Unplug { network, inward } => {
+            uplink::take(borrowed(network))?;
+            handover::send_sockets(&socket, &seal(inward)?)?;
+        }
+    }
+    Ok(0)
+}
 
-    enter_namespaces()?;
+/// Seals the namespace that this process has entered. Safe to repeat.
+fn seal(inward: usize) -> Result<Sockets, CaptureError> {
     routes::seal()?;
-    let listeners = Listeners::bind()?;
+    let sockets = Sockets::bind(inward)?;
     nft::install()?;
-    mounts::arrange(&seal)?;
-    handover::send_listeners(&socket, &listeners)?;
-    drop(listeners);
-
-    let job = Job { command, socket, dispositions: ignore_signals()? };
-    // SAFETY: this process has a single thread.
-    match unsafe { fork() }? {
-        ForkResult::Child => init::main(job),
-        ForkResult::Parent { child } => {
-            drop(job);
-            wait(child)
-        }
-    }
+    Ok(sockets)
 }
 
-fn enter_namespaces() -> Result<(), CaptureError> {
-    let proxy = getppid();
-    let (uid, gid) = (geteuid(), getegid());
-    let step = |step| move |errno: nix::errno::Errno| CaptureError::Step { step, source: errno.into() };
-    unshare(
-        CloneFlags::CLONE_NEWUSER
-            | CloneFlags::CLONE_NEWNET
-            | CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWPID
-            | CloneFlags::CLONE_NEWIPC,
-    )
-    .map_err(step("create a user namespace"))?;
-    let map = |file: &str, text: String| {
-        fs::write(file, text).map_err(CaptureError::step("map the user into its namespace"))
+/// Enters the network namespace; by way of the user namespace that owns it where we have no right to it otherwise, as with
+/// rootless containers.
+fn enter(network: RawFd, user: Option<RawFd>) -> Result<(), CaptureError> {
+    let entered = match (setns(borrowed(network), CloneFlags::CLONE_NEWNET), user) {
+        (Err(nix::errno::Errno::EPERM), Some(user)) => setns(borrowed(user), CloneFlags::CLONE_NEWUSER)
+            .and_then(|()| setns(borrowed(network), CloneFlags::CLONE_NEWNET)),
+        (entered, _) => entered,
     };
-    map("/proc/self/setgroups", "deny".into())?;
-    map("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
-    map("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
-    // Entering the namespace changed our credentials, and that clears the signal which ties us to the proxy.
-    die_with(proxy)
+    entered.map_err(|errno| CaptureError::step("enter the network namespace")(errno.into()))
 }
 
-/// Makes the kernel kill this process when its parent ends, also if that has just happened.
-pub(super) fn die_with(parent: Pid) -> Result<(), CaptureError> {
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid() == parent { Ok(()) } else { Err(CaptureError::Handover("the proxy is gone".into())) }
-}
-
-fn ignore_signals() -> Result<Vec<(Signal, SigAction)>, CaptureError> {
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: ignoring a signal runs no code.
-    PASSED_ON.into_iter().map(|signal| Ok((signal, unsafe { sigaction(signal, &ignore) }?))).collect()
-}
-
-fn wait(init: Pid) -> Result<u8, CaptureError> {
-    loop {
-        match waitpid(init, None) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(u8::try_from(code).unwrap_or(FAILURE)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(killed_by(signal)),
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => {
-                return Err(CaptureError::Step {
-                    step: "wait for the command",
-                    source: io::Error::from(errno),
-                });
-            }
-        }
-    }
-}
-
-/// The shells' convention for a process that a signal ended.
-pub(super) fn killed_by(signal: Signal) -> u8 {
-    128 + signal as u8
+/// The proxy let this descriptor through our exec and keeps it open, for as long as this process lives.
+fn borrowed(descriptor: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: nothing in this process closes it.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }
 }

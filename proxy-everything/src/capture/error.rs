@@ -1,9 +1,9 @@
 //! What can go wrong while a namespace is made, and what the user can do about it.
 //! Kernels and distributions forbid user namespaces in several ways; each gets one message that names the cure.
 
-use std::io;
+use std::{io, path::PathBuf};
 
-/// Capture failed; nothing was left behind, for every namespace dies with the agent.
+/// Capture failed. Of `run` nothing was left behind, for its namespaces die with the agent; what was attached stays closed.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// A system call of the proxy itself failed.
@@ -14,6 +14,29 @@ pub enum CaptureError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// There is no such process, or no longer.
+    #[error("there is no process {0}")]
+    NoProcess(u32),
+    /// A path does not lead to a network namespace that may be entered.
+    #[error("cannot open the network namespace {}: {source}", .path.display())]
+    NoNamespace {
+        /// The path.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The namespace has a way out.
+    #[error(
+        "the namespace has interfaces beside `lo` ({0}): start the workload without a network (`docker run --network none`), or use \
+         `sidecar`, which takes them away"
+    )]
+    NotSealed(String),
+    /// There is nothing to take away.
+    #[error("the namespace has no interface beside `lo`: use `attach`")]
+    NoUplink,
+    /// Somebody listens where we do.
+    #[error("the namespace is attached already: another proxy serves it")]
+    Taken,
     /// The agent said why it could not go on.
     #[error("{0}")]
     Agent(String),

@@ -18,8 +18,10 @@ use nix::{
 
 use super::{
     CaptureError, Pidfd,
-    agent::{FAILURE, Job, killed_by},
-    filter, handover, mounts, privileges, syscall,
+    agent::FAILURE,
+    filter, handover, mounts, privileges,
+    sealed::{Job, die_with, killed_by},
+    syscall,
 };
 
 /// As shells report a command that cannot be found, or cannot be executed.
@@ -44,7 +46,7 @@ pub(super) fn main(job: Job) -> ! {
 }
 
 fn start(job: &Job) -> Result<Pid, CaptureError> {
-    super::agent::die_with(OUTSIDE)?;
+    die_with(OUTSIDE)?;
     // The command is of the same uid and might otherwise trace this process, or read its memory.
     prctl::set_dumpable(false)?;
     mounts::proc()?;

@@ -1,7 +1,7 @@
-//! Capture: getting a workload's packets. Receives the command to run and what to hide from it; hands on the listeners that
-//! every connection and DNS question of that command arrives at. The work is done by the *agent*, a single-threaded re-exec
-//! of this binary that makes the namespaces and passes the descriptors back, so that the proxy itself never enters them
-//! and needs no privilege. The only module with `unsafe`: system calls and nftnl expressions that no safe crate offers.
+//! Capture: getting a workload's packets. Receives a command to run, or a workload that runs already; hands on the sockets that
+//! its every connection and DNS question arrives at. The work is done by the *agent*, a single-threaded re-exec of this
+//! binary that makes or enters the namespaces and passes the descriptors back, so that the proxy itself never enters them.
+//! The only module with `unsafe`: system calls and nftnl expressions that no safe crate offers.
 
 mod agent;
 mod datagram;
@@ -10,18 +10,25 @@ mod expressions;
 mod filter;
 mod handover;
 mod init;
+mod inward;
 mod listeners;
 mod mounts;
+mod namespace;
 mod nft;
+mod passing;
 mod privileges;
 mod routes;
+mod sealed;
 mod syscall;
+mod uplink;
 
 use std::{
     ffi::OsString,
-    io::Write,
-    net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
-    os::{fd::AsRawFd, unix::process::CommandExt},
+    net::{Ipv4Addr, Ipv6Addr},
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     path::PathBuf,
     process::{Child, Command},
 };
@@ -31,7 +38,14 @@ use serde::{Deserialize, Serialize};
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
 pub use error::CaptureError;
-pub use syscall::{Pidfd, close_on_exec_from, harden, raise_descriptor_limit};
+pub use inward::Inward;
+pub use listeners::Sockets;
+pub use namespace::Namespace;
+pub use passing::{receive as receive_descriptors, send as send_descriptors};
+pub use syscall::{
+    Pidfd, close_on_exec_from, harden, inherited, keep_across_exec, leave_network, raise_descriptor_limit,
+};
+use agent::Task;
 
 /// The workload's own addresses on `lo`, the source of everything it sends.
 /// The IPv4 dummy address (RFC 7600) and the discard prefix (RFC 6666): no real peer can own either.
@@ -67,10 +81,8 @@ pub struct Seal {
 /// A command in its sealed namespace, already running, and the sockets it can reach.
 #[derive(Debug)]
 pub struct Captured {
-    /// TPROXY listeners, IPv4 and IPv6; an accepted socket's local address is the original destination.
-    pub tcp: [TcpListener; 2],
-    /// Sockets that receive every DNS question over UDP, IPv4 and IPv6.
-    pub dns: [UdpSocket; 2],
+    /// Where everything arrives.
+    pub sockets: Sockets,
     /// The agent; it ends with the command's exit code.
     pub agent: Child,
     /// The command itself, for passing signals on.
@@ -79,31 +91,18 @@ pub struct Captured {
 
 /// Starts `command` in a fresh user, network, mount, pid and IPC namespace that leads nowhere but to the returned sockets.
 ///
-/// The command sees exactly the environment that was set on `command`. It is killed when the calling *thread* ends,
-/// so call this from the main thread.
+/// The command sees exactly the environment that is given here. It is killed when the calling *thread* ends,
+/// so call this from the main thread. `inward`: how many sockets for published ports are wanted.
 pub fn run(
     command: &[String],
     environment: &[(OsString, OsString)],
-    seal: &Seal,
+    seal: Seal,
+    inward: usize,
 ) -> Result<Captured, CaptureError> {
-    let (ours, theirs) = handover::pair().map_err(CaptureError::step("create a socket pair"))?;
-    let mut agent = Command::new("/proc/self/exe");
-    agent
-        .arg0("proxy-everything")
-        .arg(AGENT_VERB)
-        .arg(theirs.as_raw_fd().to_string())
-        .arg("--")
-        .args(command);
-    agent.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
-    syscall::keep_across_exec(&mut agent, theirs.as_raw_fd());
-    let mut agent = agent.spawn().map_err(CaptureError::step("start the agent"))?;
-    drop(theirs);
-
-    let text = serde_json::to_vec(seal).map_err(|error| CaptureError::Handover(error.to_string()))?;
-    (&ours).write_all(&text).map_err(CaptureError::step("send the seal to the agent"))?;
-    ours.shutdown(std::net::Shutdown::Write).map_err(CaptureError::step("send the seal to the agent"))?;
-    match handover::receive(&ours) {
-        Ok((tcp, dns, command)) => Ok(Captured { tcp, dns, agent, command }),
+    let (mut agent, socket) = start(&Task::Run { seal, inward }, &[], command, environment)?;
+    let received = || Ok((handover::receive_sockets(&socket)?, handover::receive_command(&socket)?));
+    match received() {
+        Ok((sockets, command)) => Ok(Captured { sockets, agent, command }),
         Err(error) => {
             // The agent has said why, or died: either way it must not linger.
             let _ = agent.kill();
@@ -111,6 +110,55 @@ pub fn run(
             Err(error)
         }
     }
+}
+
+/// Seals `namespace`, which must have no interface but `lo`, so that it leads nowhere but to the returned sockets. What was sealed
+/// before is sealed again. Blocks for some milliseconds; needs CAP_NET_ADMIN and CAP_SYS_ADMIN over the namespace.
+pub fn attach(namespace: &Namespace, inward: usize) -> Result<Sockets, CaptureError> {
+    let (network, user) = (namespace.network.as_raw_fd(), namespace.user.as_ref().map(AsRawFd::as_raw_fd));
+    let kept: Vec<RawFd> = user.into_iter().chain([network]).collect();
+    seal(&Task::Attach { network, user, inward }, &kept)
+}
+
+/// Takes the interfaces of `namespace`, with their addresses and routes, into the namespace of the calling process, and seals what
+/// is left of it.
+pub fn unplug(namespace: &Namespace, inward: usize) -> Result<Sockets, CaptureError> {
+    let network = namespace.network.as_raw_fd();
+    seal(&Task::Unplug { network, inward }, &[network])
+}
+
+fn seal(task: &Task, kept: &[RawFd]) -> Result<Sockets, CaptureError> {
+    let (mut agent, socket) = start(task, kept, &[], &[])?;
+    let sockets = handover::receive_sockets(&socket);
+    if sockets.is_err() {
+        let _ = agent.kill();
+    }
+    // It has nothing more to do, but nothing may be half done when the workload is said to be attached.
+    agent.wait().map_err(CaptureError::step("wait for the agent"))?;
+    sockets
+}
+
+/// Starts this binary again as the agent, with the descriptors of `kept` still open, and gives it its task.
+fn start(
+    task: &Task,
+    kept: &[RawFd],
+    command: &[String],
+    environment: &[(OsString, OsString)],
+) -> Result<(Child, UnixStream), CaptureError> {
+    let (ours, theirs) = UnixStream::pair().map_err(CaptureError::step("create a socket pair"))?;
+    let mut agent = Command::new("/proc/self/exe");
+    agent.arg0("proxy-everything").arg(AGENT_VERB).arg(theirs.as_raw_fd().to_string());
+    agent.arg("--").args(command);
+    agent.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    keep_across_exec(&mut agent, [kept, &[theirs.as_raw_fd()]].concat());
+    let mut child = agent.spawn().map_err(CaptureError::step("start the agent"))?;
+    drop(theirs);
+    if let Err(error) = handover::send_task(&ours, task) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok((child, ours))
 }
 
 /// The hidden first argument that makes this binary the agent.

@@ -34,6 +34,9 @@ pub(super) fn install() -> Result<(), CaptureError> {
 fn rules() -> FinalizedBatch {
     let mut batch = Batch::new();
     let table = Table::new(TABLE, ProtoFamily::Inet);
+    // What an earlier proxy has left behind is replaced, in the same transaction; a table must be there to be deleted.
+    batch.add(&table, MsgType::Add);
+    batch.add(&table, MsgType::Del);
     batch.add(&table, MsgType::Add);
     let mut chain = Chain::new(c"prerouting", &table);
     chain.set_hook(Hook::PreRouting, PRIORITY_MANGLE);

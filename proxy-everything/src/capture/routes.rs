@@ -1,13 +1,15 @@
 //! Routes of a sealed namespace: `lo` up, the workload's own addresses on it, and every other address *local* by way of
-//! `lo`, so that each packet comes back through prerouting, where TPROXY takes it. There is no other interface, hence
-//! no mark, no policy rule and no way round.
+//! `lo`, so that each packet comes back through prerouting, where TPROXY takes it. There is no other interface, which is
+//! checked first, hence no mark, no policy rule and no way round. Doing it a second time changes nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use futures_util::TryStreamExt;
 use rtnetlink::{
     Handle, LinkUnspec, RouteMessageBuilder,
     packet_route::{
         address::{AddressAttribute, AddressFlags},
+        link::{LinkAttribute, LinkFlags},
         route::{RouteScope, RouteType},
     },
 };
@@ -17,10 +19,28 @@ use super::{CaptureError, OWN_V4, OWN_V6};
 /// The kernel's `local` table: consulted before `main`, so that ICMP errors find their way back too.
 const TABLE_LOCAL: u32 = 255;
 /// `lo` is the first device of every network namespace.
-const LO_INDEX: u32 = 1;
+pub(super) const LO_INDEX: u32 = 1;
+/// Devices that tunnel modules make in each namespace (net.core.fb_tunnels_only_for_init_net).
+const FALLBACK_TUNNELS: [&str; 9] = [
+    "erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0",
+];
 
 /// Seals the namespace that the calling thread is in.
 pub(super) fn seal() -> Result<(), CaptureError> {
+    enable_ipv6()?;
+    with_netlink(async |handle| {
+        let found = ways_out(&handle).await.map_err(failed("list interfaces"))?;
+        if !found.is_empty() {
+            return Err(CaptureError::NotSealed(found.join(", ")));
+        }
+        apply(&handle).await.map_err(failed("set up routes"))
+    })
+}
+
+/// Speaks netlink in the network namespace that the calling thread is in.
+pub(super) fn with_netlink<T>(
+    work: impl AsyncFnOnce(Handle) -> Result<T, CaptureError>,
+) -> Result<T, CaptureError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -29,37 +49,68 @@ pub(super) fn seal() -> Result<(), CaptureError> {
         let (connection, handle, _) =
             rtnetlink::new_connection().map_err(CaptureError::step("open a netlink socket"))?;
         tokio::spawn(connection);
-        apply(&handle).await.map_err(|error| match error {
-            rtnetlink::Error::NetlinkError(message) => {
-                CaptureError::Step { step: "set up routes", source: message.to_io() }
-            }
-            other => CaptureError::Handover(format!("set up routes: {other}")),
-        })
+        work(handle).await
     })
+}
+
+pub(super) fn failed(step: &'static str) -> impl FnOnce(rtnetlink::Error) -> CaptureError {
+    move |error| match error {
+        rtnetlink::Error::NetlinkError(message) => CaptureError::Step { step, source: message.to_io() },
+        other => CaptureError::Handover(format!("{step}: {other}")),
+    }
+}
+
+/// Interfaces that can carry packets out. The kernel puts a few tunnels into every namespace; they are down and lead nowhere.
+async fn ways_out(handle: &Handle) -> Result<Vec<String>, rtnetlink::Error> {
+    let mut links = handle.link().get().execute();
+    let mut found = Vec::new();
+    while let Some(link) = links.try_next().await? {
+        let name = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        });
+        let name = name.unwrap_or_else(|| link.header.index.to_string());
+        let idle_tunnel =
+            FALLBACK_TUNNELS.contains(&name.as_str()) && !link.header.flags.contains(LinkFlags::Up);
+        if link.header.index != LO_INDEX && !idle_tunnel {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Container engines switch IPv6 off where they set up no network; then the address below would be refused.
+fn enable_ipv6() -> Result<(), CaptureError> {
+    let switch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+    let off = std::fs::read_to_string(switch).is_ok_and(|text| text.trim() == "1");
+    if off {
+        std::fs::write(switch, "0").map_err(CaptureError::step("switch IPv6 on in the namespace"))?;
+    }
+    Ok(())
 }
 
 async fn apply(handle: &Handle) -> Result<(), rtnetlink::Error> {
     handle.link().change(LinkUnspec::new_with_index(LO_INDEX).up().build()).execute().await?;
-    handle.address().add(LO_INDEX, IpAddr::V4(OWN_V4), 32).execute().await?;
-    let mut address = handle.address().add(LO_INDEX, IpAddr::V6(OWN_V6), 128);
+    handle.address().add(LO_INDEX, IpAddr::V4(OWN_V4), 32).replace().execute().await?;
+    let mut address = handle.address().add(LO_INDEX, IpAddr::V6(OWN_V6), 128).replace();
     // Without duplicate address detection the address is usable at once; otherwise the route below, which prefers it as
     // its source, is refused until a kernel worker has run.
     address.message_mut().attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     address.execute().await?;
     // The preferred source is vital: the kernel would else use the destination itself, and TPROXY would catch our replies.
     let v4 = RouteMessageBuilder::<Ipv4Addr>::new().pref_source(OWN_V4);
-    handle.route().add(local(v4).build()).execute().await?;
+    handle.route().add(local(v4).build()).replace().execute().await?;
     let v6 = RouteMessageBuilder::<Ipv6Addr>::new().pref_source(OWN_V6);
-    handle.route().add(local(v6).build()).execute().await?;
+    handle.route().add(local(v6).build()).replace().execute().await?;
     // No ICMP error answers a broadcast or a multicast (RFC 1122, 3.2.2; RFC 4443, 2.4), so rules could only drop them silently;
     // routes refuse them at once.
     for (group, length) in [(Ipv4Addr::BROADCAST, 32), (Ipv4Addr::new(224, 0, 0, 0), 4)] {
         let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(group, length);
-        handle.route().add(refused(route).build()).execute().await?;
+        handle.route().add(refused(route).build()).replace().execute().await?;
     }
     let groups = RouteMessageBuilder::<Ipv6Addr>::new()
         .destination_prefix(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
-    handle.route().add(refused(groups).build()).execute().await
+    handle.route().add(refused(groups).build()).replace().execute().await
 }
 
 fn refused<T>(route: RouteMessageBuilder<T>) -> RouteMessageBuilder<T> {

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice},
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-        unix::process::CommandExt,
+        unix::{net::UnixStream, process::CommandExt},
     },
     path::Path,
     process::Command,
@@ -41,17 +41,38 @@ pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
         .map(drop)
 }
 
-/// Lets one descriptor through the next exec of `command`, and ties the child's life to this thread.
-pub(super) fn keep_across_exec(command: &mut Command, descriptor: RawFd) {
+/// Lets descriptors through the next exec of `command`, and ties the child's life to this thread.
+pub fn keep_across_exec(command: &mut Command, descriptors: Vec<RawFd>) {
     let prepare = move || {
-        // SAFETY: the descriptor outlives the spawn; it is open in the child because fork copied it.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
-        fcntl::fcntl(descriptor, fcntl::FcntlArg::F_SETFD(fcntl::FdFlag::empty()))?;
+        for descriptor in &descriptors {
+            // SAFETY: the descriptors outlive the spawn; they are open in the child because fork copied them.
+            let descriptor = unsafe { BorrowedFd::borrow_raw(*descriptor) };
+            fcntl::fcntl(descriptor, fcntl::FcntlArg::F_SETFD(fcntl::FdFlag::empty()))?;
+        }
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
         Ok(())
     };
-    // SAFETY: the closure makes two system calls and nothing else, so it is safe between fork and exec.
+    // SAFETY: the closure makes system calls and nothing else, so it is safe between fork and exec.
     unsafe { command.pre_exec(prepare) };
+}
+
+/// The unix socket that our parent opened for us under this number, and that nothing else in this process owns.
+pub fn inherited(descriptor: RawFd) -> Option<UnixStream> {
+    // SAFETY: the number comes from the parent's arguments, before this process has opened anything.
+    (descriptor > 2).then(|| unsafe { UnixStream::from_raw_fd(descriptor) })
+}
+
+/// Moves this process into a fresh network namespace of its own, in which there is nothing yet. Call it while there is one thread.
+pub fn leave_network() -> io::Result<()> {
+    Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?)
+}
+
+/// Makes a TCP socket new again, whatever connection it had; its peer gets a reset if that was not over.
+pub(super) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    let length = size_of_val(&nowhere) as libc::socklen_t;
+    // SAFETY: the pointer is valid for the call, and the length is that of the structure (connect(2), AF_UNSPEC).
+    check(unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) }.into()).map(drop)
 }
 
 /// A process that cannot be mistaken for a later one with the same number.
@@ -77,6 +98,12 @@ impl Pidfd {
 impl From<OwnedFd> for Pidfd {
     fn from(descriptor: OwnedFd) -> Self {
         Self(descriptor)
+    }
+}
+
+impl AsRawFd for Pidfd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

@@ -17,18 +17,35 @@ use crate::capture::HIDDEN_DIR;
 /// Largest secret file, in bytes; a header of this size is beyond what servers take.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// What the workload has been able to see since it started.
-#[derive(Clone, Debug, Default)]
-pub struct Visible {
-    /// Names of the variables in its environment.
-    pub variables: BTreeSet<String>,
-    /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
-    pub hidden_files: BTreeSet<PathBuf>,
+/// What the workload has been able to see of ours since it started.
+#[derive(Clone, Debug)]
+pub enum Visible {
+    /// It was started elsewhere, with an environment and a file system of its own.
+    Nothing,
+    /// It was started from our environment, and sees our files but for some.
+    Shared {
+        /// Names of the variables in its environment.
+        variables: BTreeSet<String>,
+        /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
+        hidden_files: BTreeSet<PathBuf>,
+    },
 }
 
 impl Visible {
-    fn hides(&self, canonical: &Path) -> bool {
-        canonical.starts_with(HIDDEN_DIR) || self.hidden_files.contains(canonical)
+    fn hides_file(&self, canonical: &Path) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Shared { hidden_files, .. } => {
+                canonical.starts_with(HIDDEN_DIR) || hidden_files.contains(canonical)
+            }
+        }
+    }
+
+    fn hides_variable(&self, name: &str) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Shared { variables, .. } => !variables.contains(name),
+        }
     }
 }
 
@@ -83,7 +100,7 @@ pub(super) fn read(
 }
 
 fn from_environment(variable: &str, visible: &Visible) -> Result<String, String> {
-    if visible.variables.contains(variable) {
+    if !visible.hides_variable(variable) {
         return Err(format!(
             "the variable {variable} was in the workload's environment when it started; use a variable that was not, \
              or start the workload with this policy"
@@ -96,7 +113,7 @@ fn from_environment(variable: &str, visible: &Visible) -> Result<String, String>
 fn from_file(path: &Path, visible: &Visible) -> Result<String, String> {
     let shown = path.display();
     let canonical = fs::canonicalize(path).map_err(|error| format!("{shown}: {error}"))?;
-    if !visible.hides(&canonical) {
+    if !visible.hides_file(&canonical) {
         return Err(format!(
             "the file {shown} was not hidden from the workload when it started; start the workload with this policy"
         ));
@@ -145,27 +162,36 @@ mod tests {
         }
     }
 
+    fn shared(variables: &[&str], hidden_files: &[&Path]) -> Visible {
+        Visible::Shared {
+            variables: variables.iter().map(ToString::to_string).collect(),
+            hidden_files: hidden_files.iter().map(|path| fs::canonicalize(path).unwrap()).collect(),
+        }
+    }
+
     #[test]
     fn a_file_must_have_been_hidden() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         fs::write(&path, "value").unwrap();
-        assert!(from_file(&path, &Visible::default()).unwrap_err().contains("was not hidden"));
-        let hidden =
-            Visible { hidden_files: [fs::canonicalize(&path).unwrap()].into(), ..Visible::default() };
+        let visible = shared(&[], &[]);
+        assert!(from_file(&path, &visible).unwrap_err().contains("was not hidden"));
+        assert_eq!(from_file(&path, &Visible::Nothing).unwrap(), "value");
+        let hidden = shared(&[], &[&path]);
         assert_eq!(from_file(&path, &hidden).unwrap(), "value");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert_eq!(from_file(&link, &hidden).unwrap(), "value", "another way to the same file");
-        assert!(Visible::default().hides(Path::new("/run/secrets/later")));
-        assert!(!Visible::default().hides(Path::new("/running/secret")));
+        assert!(visible.hides_file(Path::new("/run/secrets/later")));
+        assert!(!visible.hides_file(Path::new("/running/secret")));
     }
 
     #[test]
     fn a_variable_must_not_have_been_visible() {
-        let seen = Visible { variables: ["PATH".to_owned()].into(), ..Visible::default() };
+        let seen = shared(&["PATH"], &[]);
         assert!(from_environment("PATH", &seen).unwrap_err().contains("was in the workload's environment"));
-        assert!(from_environment("PATH", &Visible::default()).is_ok());
+        assert!(from_environment("PATH", &shared(&[], &[])).is_ok());
+        assert!(from_environment("PATH", &Visible::Nothing).is_ok());
         assert!(from_environment("NO_SUCH_VARIABLE_HERE", &seen).unwrap_err().contains("is not set"));
     }
 }

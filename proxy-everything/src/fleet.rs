@@ -1,0 +1,340 @@
+//! All instances of one `attach` or `sidecar` process. Receives workloads that run already, seals each and serves it under an identity,
+//! a CA and a policy of its own; notices when it ends, and attaches it again when it comes back. Whatever must survive this
+//! process is left with the keeper.
+
+mod error;
+mod life;
+mod member;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use certs::InstanceCa;
+use rustls::pki_types::UnixTime;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, OnceCell};
+
+pub use error::FleetError;
+use member::{Member, Saved};
+
+use crate::{
+    admin::AdminSocket,
+    audit::AuditLog,
+    capture::{self, CaptureError, Namespace},
+    config::{Document, LazyEngine, Visible},
+    engine::Engine,
+    instance::{Instance, Parts},
+    keeper::{Keeper, Kept},
+    publish::{MAX_INWARD, Publish, Published},
+    serving::Serving,
+    state::StateDir,
+    tls::TlsOpener,
+};
+
+/// Where a workload is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A container, by name or id.
+    Container(String),
+    /// The namespace of a process.
+    Process(u32),
+    /// A namespace with a path.
+    Namespace(PathBuf),
+    /// The namespace that this process was started in, and has left.
+    Pod,
+}
+
+/// A workload to attach.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Where it is.
+    pub origin: Origin,
+    /// Its id, if the default will not do.
+    pub id: Option<String>,
+    /// Its class, if the default will not do.
+    pub class: Option<String>,
+    /// The text of its policy, and the folder that relative paths in it start from, if the default will not do.
+    pub policy: Option<(String, PathBuf)>,
+    /// Ports to publish.
+    pub publish: Vec<Publish>,
+}
+
+/// Whether the CA is put into the trust stores of containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is.
+    Install,
+    /// Their file systems are left alone.
+    Leave,
+}
+
+/// What all instances have in common.
+pub struct Settings {
+    /// Where the admin sockets are.
+    pub state: StateDir,
+    /// Where records go.
+    pub audit: Arc<AuditLog>,
+    /// The policy of a workload that has none of its own.
+    pub policy: (String, PathBuf),
+    /// The folder of the policies that labels may name.
+    pub policies: Option<PathBuf>,
+    /// The class of a workload that has none of its own.
+    pub class: String,
+    /// The container engine, if it is not the usual one.
+    pub engine: Option<String>,
+    /// Whether the CA is put into containers.
+    pub trust: Trust,
+    /// The namespace of [`Origin::Pod`].
+    pub pod: Option<Namespace>,
+}
+
+/// The instances by id.
+pub struct Fleet {
+    settings: Settings,
+    keeper: Keeper,
+    handlers: Arc<LazyEngine>,
+    containers: OnceCell<Engine>,
+    members: Mutex<BTreeMap<String, Member>>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
+    fewer: Notify,
+}
+
+impl Fleet {
+    /// An empty fleet.
+    pub fn new(settings: Settings, keeper: Keeper) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            keeper,
+            handlers: Arc::default(),
+            containers: OnceCell::new(),
+            members: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            fewer: Notify::new(),
+        })
+    }
+
+    fn members(&self) -> MutexGuard<'_, BTreeMap<String, Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way to the keeper.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Whether a workload from there is a member already.
+    pub fn has(&self, origin: &Origin) -> bool {
+        self.members().values().any(|member| member.origin == *origin)
+    }
+
+    /// Returns once there is no instance any more.
+    pub async fn empty(&self) {
+        loop {
+            let fewer = self.fewer.notified();
+            if self.members().is_empty() {
+                return;
+            }
+            fewer.await;
+        }
+    }
+
+    /// Attaches a workload; gives the id of its instance. A container that does not run is attached when it starts.
+    pub async fn attach(self: &Arc<Self>, wanted: Wanted) -> Result<String, FleetError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let (origin, pid, default_id) = self.locate(wanted.origin).await?;
+        let id = wanted.id.unwrap_or(default_id);
+        if self.members().contains_key(&id) {
+            return Err(FleetError::Taken(id));
+        }
+        let class = wanted.class.unwrap_or_else(|| self.settings.class.clone());
+        let (text, base) = wanted.policy.unwrap_or_else(|| self.settings.policy.clone());
+        let document = Document::parse(text, base)?;
+        let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
+        let instance = self.instance(id.clone(), class, document, 1, ca).await?;
+        let admin = AdminSocket::bind(self.settings.state.socket(&id)).map_err(FleetError::io("bind the admin socket"))?;
+        let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
+        self.members().insert(id.clone(), member);
+        if pid.is_some() || !matches!(origin, Origin::Container(_)) {
+            if let Err(error) = self.seal(&id, &origin, pid).await {
+                self.take(&id);
+                return Err(error);
+            }
+        }
+        self.begin_life(&id, origin);
+        Ok(id)
+    }
+
+    /// Serves what an earlier proxy served.
+    pub async fn restore(self: &Arc<Self>, kept: Kept) -> Result<(), FleetError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let saved = Saved::read(&kept)?;
+        let document = Document::parse(saved.policy, saved.base)?;
+        let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
+        let instance = self.instance(kept.id.clone(), saved.class, document, saved.generation, ca).await?;
+        let (admin, published, sockets) =
+            member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
+        let admin = Arc::new(admin);
+        let mut member = Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
+        if let Some(sockets) = sockets {
+            member.pid = saved.pid;
+            let serving = Serving::start(&instance, sockets, published, admin);
+            member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
+        }
+        self.members().insert(kept.id.clone(), member);
+        self.begin_life(&kept.id, saved.origin);
+        Ok(())
+    }
+
+    /// Compiles handlers, which takes its time.
+    async fn instance(
+        &self,
+        id: String,
+        class: String,
+        document: Document,
+        generation: u64,
+        ca: InstanceCa,
+    ) -> Result<Arc<Instance>, FleetError> {
+        let parts = Parts {
+            id,
+            class,
+            audit: Arc::clone(&self.settings.audit),
+            tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
+            engine: Arc::clone(&self.handlers),
+            generation,
+            visible: Visible::Nothing,
+        };
+        let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;
+        Ok(Arc::new(made.map_err(FleetError::crashed)??))
+    }
+
+    /// Where a workload is, which process it has if it runs, and what it is called by default.
+    async fn locate(&self, origin: Origin) -> Result<(Origin, Option<u32>, String), FleetError> {
+        Ok(match origin {
+            Origin::Container(name) => {
+                let container = self.containers().await?.inspect(&name).await?;
+                (Origin::Container(container.id.clone()), container.pid, container.id)
+            }
+            Origin::Process(pid) => (origin, Some(pid), format!("pid-{pid}")),
+            Origin::Namespace(path) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                let name = name.filter(|name| crate::cli::identifier(name).is_ok());
+                (Origin::Namespace(path), None, name.unwrap_or_else(|| "netns".into()))
+            }
+            Origin::Pod => (origin, None, "pod".into()),
+        })
+    }
+
+    async fn containers(&self) -> Result<&Engine, FleetError> {
+        let find = || async { Ok(Engine::find(self.settings.engine.as_deref()).await?) };
+        self.containers.get_or_try_init(find).await
+    }
+
+    /// Seals the workload's namespace and serves it from then on.
+    async fn seal(&self, id: &str, origin: &Origin, pid: Option<u32>) -> Result<(), FleetError> {
+        let Some((instance, admin, publish)) = self.members().get(id).map(Member::parts) else {
+            return Err(FleetError::Gone(id.to_owned()));
+        };
+        let bound: Result<Vec<_>, _> = publish.iter().map(|publish| Published::bind(*publish)).collect();
+        let published = bound.map_err(FleetError::io("publish a port"))?;
+        let described: Result<Vec<_>, _> = published.iter().map(Published::describe).collect();
+        let publish = described.map_err(FleetError::io("publish a port"))?;
+        let inward = if publish.is_empty() { 0 } else { MAX_INWARD };
+        let sockets = self.enter(origin, pid, inward).await?;
+        if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
+            let ca = instance.tls.ca().pem().to_owned();
+            let trusted = tokio::task::spawn_blocking(move || life::trust(pid, &ca)).await;
+            trusted.map_err(FleetError::crashed)?;
+        }
+        let descriptors = member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
+        let serving = Serving::start(&instance, sockets, published, admin);
+        let serving = serving.map_err(FleetError::io("serve the instance"))?;
+        let mut members = self.members();
+        let Some(member) = members.get_mut(id) else { return Err(FleetError::Gone(id.to_owned())) };
+        member.pid = pid;
+        member.publish = publish;
+        member.serving = Some(serving);
+        let text = member.save()?;
+        self.keeper.keep(Kept { id: id.to_owned(), text, descriptors }).map_err(FleetError::io("tell the keeper"))?;
+        println!("attached {id}");
+        Ok(())
+    }
+
+    async fn enter(
+        &self,
+        origin: &Origin,
+        pid: Option<u32>,
+        inward: usize,
+    ) -> Result<capture::Sockets, FleetError> {
+        if *origin == Origin::Pod {
+            let pod = self.settings.pod.as_ref().ok_or(CaptureError::NoUplink)?.try_clone();
+            let pod = pod.map_err(FleetError::io("open the pod's namespace"))?;
+            let unplugged = tokio::task::spawn_blocking(move || capture::unplug(&pod, inward)).await;
+            return Ok(unplugged.map_err(FleetError::crashed)??);
+        }
+        let namespace = match (origin, pid) {
+            (Origin::Namespace(path), _) => Namespace::at(path)?,
+            (_, Some(pid)) => Namespace::of_process(pid)?.0,
+            (_, None) => return Err(FleetError::NotRunning),
+        };
+        if namespace.is_own().map_err(FleetError::io("compare namespaces"))? {
+            return Err(FleetError::OwnNamespace);
+        }
+        let attached = tokio::task::spawn_blocking(move || capture::attach(&namespace, inward)).await;
+        Ok(attached.map_err(FleetError::crashed)??)
+    }
+
+    /// Detaches a workload, which then has no network. Whether there was one of this id.
+    pub async fn remove(&self, id: &str) -> bool {
+        let _one_at_a_time = self.changing.lock().await;
+        self.take(id)
+    }
+
+    fn take(&self, id: &str) -> bool {
+        let Some(member) = self.members().remove(id) else { return false };
+        member.end();
+        if let Err(error) = self.keeper.forget(id) {
+            tracing::error!(%error, "cannot tell the keeper");
+        }
+        self.fewer.notify_waiters();
+        println!("ended {id}");
+        true
+    }
+
+    /// What there is, for the admin API.
+    pub async fn list(&self) -> Vec<Value> {
+        let describe = |(id, member): (&String, &Member)| {
+            let instance = &member.instance;
+            json!({
+                "id": id,
+                "class": &*instance.class,
+                "state": if member.serving.is_some() { "attached" } else { "waiting" },
+                "pid": member.pid,
+                "generation": instance.current().number(),
+                "publish": member.publish,
+                "socket": self.settings.state.socket(id),
+            })
+        };
+        self.members().iter().map(describe).collect()
+    }
+
+    /// Lets everything under way finish, for `limit` at most, and serves nothing new.
+    pub async fn drain(&self, limit: Duration) {
+        let serving: Vec<_> = self.members().values_mut().filter_map(|member| member.serving.take()).collect();
+        let mut draining = tokio::task::JoinSet::new();
+        for serving in serving {
+            draining.spawn(serving.drain(limit));
+        }
+        draining.join_all().await;
+    }
+
+    /// Takes the admin sockets' files away.
+    pub fn remove_sockets(&self) {
+        self.members().values().for_each(|member| member.admin.remove());
+    }
+}

@@ -1,0 +1,131 @@
+//! One instance of a fleet, and the form in which the keeper holds it: a text that only proxies read, and descriptors in a fixed
+//! order. The text holds the CA's keys, so it is wiped wherever it was.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    path::PathBuf,
+    sync::Arc,
+};
+
+use certs::KeptCa;
+use serde::{Deserialize, Serialize};
+use tokio::task::AbortHandle;
+use zeroize::Zeroizing;
+
+use super::{FleetError, Origin};
+use crate::{
+    admin::AdminSocket,
+    capture::Sockets,
+    instance::Instance,
+    keeper::Kept,
+    publish::{Publish, Published},
+    serving::Serving,
+};
+
+/// An instance that is served, or waits for its workload to start.
+pub(super) struct Member {
+    pub(super) instance: Arc<Instance>,
+    pub(super) origin: Origin,
+    pub(super) publish: Vec<Publish>,
+    pub(super) admin: Arc<AdminSocket>,
+    pub(super) serving: Option<Serving>,
+    /// The process whose namespace is served.
+    pub(super) pid: Option<u32>,
+    pub(super) life: Vec<AbortHandle>,
+}
+
+impl Member {
+    pub(super) fn new(
+        instance: Arc<Instance>,
+        origin: Origin,
+        publish: Vec<Publish>,
+        admin: Arc<AdminSocket>,
+    ) -> Self {
+        Self { instance, origin, publish, admin, serving: None, pid: None, life: Vec::new() }
+    }
+
+    pub(super) fn parts(&self) -> (Arc<Instance>, Arc<AdminSocket>, Vec<Publish>) {
+        (Arc::clone(&self.instance), Arc::clone(&self.admin), self.publish.clone())
+    }
+
+    /// Nothing of it goes on.
+    pub(super) fn end(self) {
+        self.admin.remove();
+        self.life.iter().for_each(AbortHandle::abort);
+    }
+
+    /// The text for the keeper.
+    pub(super) fn save(&self) -> Result<Zeroizing<Vec<u8>>, FleetError> {
+        let generation = self.instance.current();
+        let saved = Saved {
+            class: self.instance.class.to_string(),
+            origin: self.origin.clone(),
+            generation: generation.number(),
+            policy: generation.text().to_owned(),
+            base: generation.base().to_owned(),
+            publish: self.publish.clone(),
+            pid: self.pid,
+            ca: self.instance.tls.ca().keep().map_err(FleetError::Ca)?,
+        };
+        serde_json::to_vec(&saved).map(Zeroizing::new).map_err(|error| FleetError::Kept(error.to_string()))
+    }
+}
+
+/// What the keeper's text says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Saved {
+    pub(super) class: String,
+    pub(super) origin: Origin,
+    pub(super) generation: u64,
+    pub(super) policy: String,
+    pub(super) base: PathBuf,
+    pub(super) publish: Vec<Publish>,
+    pub(super) pid: Option<u32>,
+    pub(super) ca: KeptCa,
+}
+
+impl Saved {
+    pub(super) fn read(kept: &Kept) -> Result<Self, FleetError> {
+        serde_json::from_slice(&kept.text).map_err(|error| FleetError::Kept(error.to_string()))
+    }
+}
+
+/// Copies for the keeper: the admin socket, the published ports, the sockets inside.
+pub(super) fn descriptors(
+    admin: &AdminSocket,
+    published: &[Published],
+    sockets: &Sockets,
+) -> io::Result<Vec<OwnedFd>> {
+    let published = published.iter().map(|published| published.listener.as_fd());
+    let all = [admin.listener().as_fd()].into_iter().chain(published).chain(sockets.descriptors());
+    all.map(|descriptor| descriptor.try_clone_to_owned()).collect()
+}
+
+/// The other way round; there are no sockets inside while the workload does not run.
+pub(super) fn sort(
+    mut descriptors: Vec<OwnedFd>,
+    publish: &[Publish],
+    path: PathBuf,
+) -> Result<(AdminSocket, Vec<Published>, Option<Sockets>), FleetError> {
+    if descriptors.is_empty() {
+        return Err(FleetError::Kept("there is no admin socket".into()));
+    }
+    let mut rest = descriptors.split_off(1);
+    let admin = descriptors.into_iter().map(UnixListener::from).next();
+    let admin = admin.ok_or_else(|| FleetError::Kept("there is no admin socket".into()))?;
+    let admin = AdminSocket::inherited(admin, path);
+    if rest.is_empty() {
+        return Ok((admin, Vec::new(), None));
+    }
+    let inner = rest.split_off(publish.len().min(rest.len()));
+    let pair = |(descriptor, publish): (OwnedFd, &Publish)| Published {
+        listener: descriptor.into(),
+        inside: publish.inside,
+    };
+    let published = rest.into_iter().zip(publish).map(pair).collect();
+    Ok((admin, published, Some(Sockets::try_from(inner)?)))
+}

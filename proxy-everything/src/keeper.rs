@@ -1,0 +1,259 @@
+//! The keeper: a small process that outlives proxies. It holds what must not be lost when a proxy crashes, the listeners inside
+//! the workloads' namespaces and the instances' CAs, starts the proxy, and starts it again when it dies or stands still. While
+//! there is no proxy, connections wait in the listeners' queues; nothing can pass. It parses nothing and talks to nobody else.
+
+mod channel;
+mod store;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io,
+    os::{fd::AsRawFd, unix::net::UnixStream, unix::process::ExitStatusExt},
+    path::PathBuf,
+    process::{Child, Command},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2},
+    iterator::Signals,
+};
+
+use crate::capture;
+use channel::Message;
+pub use store::{Kept, Keeper};
+
+/// The hidden first argument that makes this binary the proxy of a keeper.
+pub const PROXY_VERB: &str = "__proxy";
+
+/// A proxy that says nothing for this long stands still and is killed. It speaks every two seconds.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How often a proxy may die before it was ready, one time after the other, until the keeper gives up.
+const MAX_FAILURES: u32 = 5;
+/// As `env`, `timeout` and `docker run` report their own failure.
+const FAILURE: u8 = 125;
+/// What Rust programs end with when they panic: a crash, not an answer.
+const PANIC: i32 = 101;
+
+enum Happening {
+    /// Proxy number N said something.
+    Said(u64, Message),
+    /// It is gone.
+    Gone(u64),
+    Signal(i32),
+}
+
+struct Proxy {
+    number: u64,
+    process: Child,
+    heard: Instant,
+    ready: bool,
+}
+
+struct Keep {
+    arguments: Vec<OsString>,
+    /// What is started: this very program, or after an upgrade the file that it came from.
+    program: PathBuf,
+    file: PathBuf,
+    kept: BTreeMap<String, Kept>,
+    proxy: Option<Proxy>,
+    /// Proxies that drain, and one that is to take over.
+    others: Vec<Proxy>,
+    successor: Option<u64>,
+    started: u64,
+    failures: u32,
+    ending: bool,
+    happenings: Sender<Happening>,
+}
+
+/// Keeps proxies running with this program's own arguments until one ends by itself; gives its exit status. `kept`: what the
+/// first one finds already.
+pub fn run(kept: BTreeMap<String, Kept>) -> anyhow::Result<u8> {
+    capture::harden().context("cannot harden this process")?;
+    let (happenings, received) = channel();
+    watch_signals(happenings.clone()).context("cannot watch for signals")?;
+    let mut keep = Keep {
+        arguments: std::env::args_os().skip(1).collect(),
+        program: "/proc/self/exe".into(),
+        file: std::env::current_exe().context("cannot tell where this program is")?,
+        kept,
+        proxy: None,
+        others: Vec::new(),
+        successor: None,
+        started: 0,
+        failures: 0,
+        ending: false,
+        happenings,
+    };
+    keep.proxy = Some(keep.start().context("cannot start the proxy")?);
+    keep.until_the_end(&received)
+}
+
+fn watch_signals(happenings: Sender<Happening>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR2])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            let _ = happenings.send(Happening::Signal(signal));
+        }
+    })?;
+    Ok(())
+}
+
+impl Keep {
+    fn until_the_end(&mut self, received: &Receiver<Happening>) -> anyhow::Result<u8> {
+        loop {
+            match received.recv_timeout(SILENCE / 10) {
+                Ok(Happening::Said(number, message)) => self.said(number, message),
+                Ok(Happening::Gone(number)) => {
+                    if let Some(code) = self.gone(number)? {
+                        return Ok(code);
+                    }
+                }
+                Ok(Happening::Signal(SIGUSR2)) => self.upgrade(),
+                Ok(Happening::Signal(signal)) => self.end(signal),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(FAILURE),
+            }
+            self.kill_if_silent();
+        }
+    }
+
+    /// Starts a proxy, which finds everything that is kept.
+    fn start(&mut self) -> anyhow::Result<Proxy> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(&self.program);
+        command.arg(PROXY_VERB).arg(theirs.as_raw_fd().to_string()).args(&self.arguments);
+        capture::keep_across_exec(&mut command, vec![theirs.as_raw_fd()]);
+        let process = command.spawn()?;
+        drop(theirs);
+        self.started += 1;
+        let number = self.started;
+        let reader = ours.try_clone()?;
+        let happenings = self.happenings.clone();
+        let kept = self.kept.values().map(Kept::duplicate).collect::<io::Result<Vec<_>>>()?;
+        std::thread::Builder::new().name("proxy".into()).spawn(move || {
+            for kept in kept {
+                let _ = channel::send(&ours, &Message::Keep(kept));
+            }
+            let _ = channel::send(&ours, &Message::Ready);
+            while let Ok(Some(message)) = channel::receive(&reader) {
+                let _ = happenings.send(Happening::Said(number, message));
+            }
+            let _ = happenings.send(Happening::Gone(number));
+        })?;
+        Ok(Proxy { number, process, heard: Instant::now(), ready: false })
+    }
+
+    fn said(&mut self, number: u64, message: Message) {
+        let ready = matches!(message, Message::Ready);
+        match message {
+            Message::Keep(kept) => {
+                let earlier = self.kept.remove(&kept.id);
+                self.kept.insert(kept.id.clone(), kept.or_descriptors_of(earlier));
+            }
+            Message::Forget(id) => drop(self.kept.remove(&id)),
+            Message::Ready | Message::Alive => {}
+        }
+        for proxy in self.proxy.iter_mut().chain(&mut self.others) {
+            if proxy.number == number {
+                proxy.heard = Instant::now();
+                proxy.ready |= ready;
+            }
+        }
+        if ready {
+            self.failures = 0;
+        }
+        if ready && self.successor == Some(number) {
+            self.take_over(number);
+        }
+    }
+
+    /// The proxy has ended. Only what it decided itself is an end; a crash is none.
+    fn gone(&mut self, number: u64) -> anyhow::Result<Option<u8>> {
+        if let Some(at) = self.others.iter().position(|other| other.number == number) {
+            let mut other = self.others.swap_remove(at);
+            let status = other.process.wait()?;
+            if self.successor == Some(number) {
+                self.successor = None;
+                tracing::error!(%status, "the new program did not start; the old one goes on");
+            }
+            return Ok(None);
+        }
+        let Some(mut proxy) = self.proxy.take_if(|proxy| proxy.number == number) else { return Ok(None) };
+        let status = proxy.process.wait()?;
+        let decided = status.code().filter(|code| *code != PANIC);
+        if self.ending || decided.is_some() {
+            return Ok(Some(decided.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE)));
+        }
+        if !proxy.ready {
+            self.failures += 1;
+            if self.failures == MAX_FAILURES {
+                anyhow::bail!("the proxy died {MAX_FAILURES} times before it was ready ({status}); workloads stay closed");
+            }
+            std::thread::sleep(Duration::from_millis(100) * self.failures);
+        }
+        tracing::error!(%status, signal = status.signal(), "the proxy died and is started again");
+        self.proxy = Some(self.start().context("cannot start the proxy again")?);
+        Ok(None)
+    }
+
+    /// A new proxy, from the file on disk; the old one goes on until it is ready.
+    fn upgrade(&mut self) {
+        if self.successor.is_some() || self.ending {
+            return;
+        }
+        let former = std::mem::replace(&mut self.program, self.file.clone());
+        match self.start() {
+            Ok(proxy) => {
+                self.successor = Some(proxy.number);
+                self.others.push(proxy);
+            }
+            Err(error) => {
+                self.program = former;
+                tracing::error!(%error, "cannot start the new program; the old one goes on");
+            }
+        }
+    }
+
+    fn take_over(&mut self, number: u64) {
+        self.successor = None;
+        let Some(at) = self.others.iter().position(|other| other.number == number) else { return };
+        let successor = self.others.swap_remove(at);
+        if let Some(former) = self.proxy.replace(successor) {
+            signal(&former, SIGTERM);
+            self.others.push(former);
+        }
+        tracing::info!("a new proxy has taken over");
+    }
+
+    /// The first time everything under way may finish, the second time not.
+    fn end(&mut self, number: i32) {
+        tracing::info!(signal = number, "ending");
+        let again = std::mem::replace(&mut self.ending, true);
+        for proxy in self.proxy.iter().chain(&self.others) {
+            signal(proxy, if again { libc::SIGKILL } else { SIGTERM });
+        }
+    }
+
+    fn kill_if_silent(&mut self) {
+        for proxy in self.proxy.iter_mut().chain(&mut self.others) {
+            if proxy.ready && proxy.heard.elapsed() > SILENCE {
+                tracing::error!("the proxy stands still and is killed");
+                proxy.heard = Instant::now();
+                let _ = proxy.process.kill();
+            }
+        }
+    }
+}
+
+fn signal(proxy: &Proxy, signal: i32) {
+    let pid = i32::try_from(proxy.process.id()).map(nix::unistd::Pid::from_raw);
+    let signal = nix::sys::signal::Signal::try_from(signal);
+    if let (Ok(pid), Ok(signal)) = (pid, signal) {
+        // Not reaped yet, so the number is still its own.
+        let _ = nix::sys::signal::kill(pid, signal);
+    }
+}

@@ -1,0 +1,79 @@
+//! Serving one instance: receives the sockets inside its namespace and those outside that belong to it, and runs everything that
+//! answers there. Ends in one of two ways: at once, or *drained*, when what is under way may finish and nothing new begins.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::{
+    accept,
+    admin::{AdminSocket, Administered},
+    capture::{Inward, Sockets, TransparentSocket},
+    dns,
+    instance::{Instance, Phase},
+    publish::{self, Published},
+};
+
+/// An instance that is being served.
+pub struct Serving {
+    instance: Arc<Instance>,
+    entrances: JoinSet<()>,
+    admin: JoinHandle<()>,
+    /// One slot for each connection that may be open, and their number.
+    slots: Arc<Semaphore>,
+    connections: u32,
+}
+
+impl Serving {
+    /// Begins to answer; needs a running tokio runtime.
+    pub fn start(
+        instance: &Arc<Instance>,
+        sockets: Sockets,
+        published: Vec<Published>,
+        admin: Arc<AdminSocket>,
+    ) -> io::Result<Self> {
+        instance.enter(Phase::Serving);
+        let connections = u32::try_from(instance.current().limits().max_connections()).unwrap_or(u32::MAX);
+        let connections = connections.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        let slots = Arc::new(Semaphore::new(connections as usize));
+        let mut entrances = JoinSet::new();
+        for listener in sockets.tcp {
+            let listener = TcpListener::from_std(listener)?;
+            entrances.spawn(accept::serve(listener, Arc::clone(instance), Arc::clone(&slots)));
+        }
+        for socket in sockets.dns {
+            entrances.spawn(dns::serve(TransparentSocket::new(socket)?, Arc::clone(instance)));
+        }
+        let inward = Arc::new(Inward::new(sockets.inward));
+        for Published { listener, inside } in published {
+            let listener = TcpListener::from_std(listener)?;
+            entrances.spawn(publish::serve(listener, inside, Arc::clone(&inward), Arc::clone(instance)));
+        }
+        let administered = Administered::Instance(Arc::clone(instance));
+        let admin = tokio::spawn(admin.serve(administered));
+        Ok(Self { instance: Arc::clone(instance), entrances, admin, slots, connections })
+    }
+
+    /// Lets what is under way finish, for `limit` at most.
+    pub async fn drain(mut self, limit: Duration) {
+        self.entrances.shutdown().await;
+        self.instance.enter(Phase::Draining);
+        let all_over = self.slots.acquire_many(self.connections);
+        if tokio::time::timeout(limit, all_over).await.is_err() {
+            tracing::warn!(instance = &*self.instance.id, "connections are cut off: draining took too long");
+        }
+    }
+}
+
+impl Drop for Serving {
+    /// Nothing is answered any more, and what is under way breaks off.
+    fn drop(&mut self) {
+        self.entrances.abort_all();
+        self.admin.abort();
+        self.instance.enter(Phase::Over);
+    }
+}
