@@ -12,7 +12,7 @@ use handlers::Secret;
 use policy::{HandlerSource, SecretSource};
 
 use super::{ConfigError, Document};
-use crate::capture::HIDDEN_DIR;
+use crate::{capture::HIDDEN_DIR, hidden::below_any};
 
 /// Largest secret file, in bytes; a header of this size is beyond what servers take.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -24,11 +24,14 @@ pub struct Visible {
     pub variables: BTreeSet<String>,
     /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
     pub hidden_files: BTreeSet<PathBuf>,
+    /// What is shown to it of `/run` and of other hidden folders.
+    pub kept: Vec<PathBuf>,
 }
 
 impl Visible {
     fn hides(&self, canonical: &Path) -> bool {
-        canonical.starts_with(HIDDEN_DIR) || self.hidden_files.contains(canonical)
+        let in_run = canonical.starts_with(HIDDEN_DIR) && !below_any(canonical, &self.kept);
+        in_run || self.hidden_files.contains(canonical)
     }
 }
 
@@ -159,6 +162,9 @@ mod tests {
         assert_eq!(from_file(&link, &hidden).unwrap(), "value", "another way to the same file");
         assert!(Visible::default().hides(Path::new("/run/secrets/later")));
         assert!(!Visible::default().hides(Path::new("/running/secret")));
+        let keeping = Visible { kept: vec!["/run/secrets".into()], ..Visible::default() };
+        assert!(!keeping.hides(Path::new("/run/secrets/later")));
+        assert!(keeping.hides(Path::new("/run/secrets.d/later")));
     }
 
     #[test]
