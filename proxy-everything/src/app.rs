@@ -4,6 +4,7 @@
 mod signals;
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
@@ -24,6 +25,7 @@ use crate::{
     cli::RunOptions,
     config::{self, ConfigError, Document, Visible},
     dns, environment,
+    hidden::Hidden,
     instance::{Instance, Parts},
     state::StateDir,
     tls::TlsOpener,
@@ -42,10 +44,13 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let audit = audit_target(options.audit.as_deref())?;
     let secrets = config::secret_variables(&document);
-    let environment = environment::for_workload(std::env::vars_os(), &secrets);
+    let hidden_files = config::secret_files(&document);
+    let hidden = Hidden::choose(ours(&state, &audit, &hidden_files), &options.mask, &options.keep)?;
+    let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
     let visible = Visible {
         variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
-        hidden_files: config::secret_files(&document),
+        hidden_files,
+        kept: hidden.kept.clone(),
     };
 
     let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
@@ -56,15 +61,15 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         class: options.class,
         audit: AuditLog::open(&audit).with_context(|| format!("cannot open the audit log {audit}"))?,
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
-        visible: visible.clone(),
+        visible,
     };
     let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
     let instance = Arc::new(instance);
     let admin = state.socket(&id);
     let admin =
         AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
-    let masked = masked(&state, &audit, visible);
-    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, read_only };
+    let Hidden { masked, kept } = hidden;
+    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
     let signals = signals::hold().context("cannot watch for signals")?;
     let captured = capture::run(&options.command, &environment, &seal)?;
     serve(captured, signals, instance, admin)
@@ -106,15 +111,14 @@ fn audit_target(given: Option<&Path>) -> anyhow::Result<Target> {
     Ok(Target::File(directory.join("audit.jsonl")))
 }
 
-/// What the workload must not see: secrets, our state and records, and the sockets that lead out of its network.
-fn masked(state: &StateDir, audit: &Target, visible: Visible) -> Vec<PathBuf> {
-    let mut masked: Vec<PathBuf> = visible.hidden_files.into_iter().collect();
-    masked.push(state.path().to_owned());
+/// What the workload never sees, whatever is kept: secrets, our state and our records.
+fn ours(state: &StateDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let mut ours: Vec<PathBuf> = secrets.iter().cloned().collect();
+    ours.push(state.path().to_owned());
     if let Target::File(path) = audit {
-        masked.push(path.clone());
+        ours.push(path.clone());
     }
-    masked.extend(environment::sockets(std::env::vars_os()));
-    masked
+    ours
 }
 
 /// Serves the captured command until it ends.

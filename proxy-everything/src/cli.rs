@@ -73,6 +73,13 @@ pub struct RunOptions {
     /// The instance's class: what kind of workload it is
     #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
     pub class: String,
+    /// Hide this file or folder from the command too; may be given several times, and wins over --keep
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub mask: Vec<PathBuf>,
+    /// Do not hide this file, folder or socket, also if it is below /run; may be given several times. The command can use a socket
+    /// that is kept: what listens there is then a way out of its network
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub keep: Vec<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,

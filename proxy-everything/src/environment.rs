@@ -4,10 +4,14 @@
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
+    fs,
+    path::PathBuf,
 };
 
-use crate::capture::{INSIDE_BUNDLE, INSIDE_CA};
+use crate::{
+    capture::{INSIDE_BUNDLE, INSIDE_CA},
+    hidden::{below_any, sockets},
+};
 
 /// These *replace* the trust store, so they name the system's bundle together with our CA.
 const REPLACING: [&str; 16] = [
@@ -54,51 +58,28 @@ const REMOVED: [&str; 17] = [
     "CONTAINER_HOST",
 ];
 
-/// Folders outside `/run` in which programs that start other programs keep their sockets.
-const SOCKET_FOLDERS: [&str; 5] =
-    ["/tmp/.X11-unix", "/tmp/screen", "/var/lib/incus", "/var/lib/lxd", "/var/snap/lxd/common/lxd"];
-
-/// What the command gets of `ours`, without the variables that feed secrets.
+/// What the command gets of `ours`, without the variables that feed secrets. One that leads to a kept socket stays.
 pub fn for_workload(
     ours: impl Iterator<Item = (OsString, OsString)>,
     secrets: &BTreeSet<String>,
+    kept: &[PathBuf],
 ) -> Vec<(OsString, OsString)> {
     let is_ours_to_set = |name: &OsStr| {
         REPLACING.iter().any(|set| name == *set) || name == EXTENDING || name == UV_SYSTEM_ROOTS
     };
-    let is_removed = |name: &OsStr| REMOVED.iter().any(|removed| name == *removed);
+    let is_kept = |name: &OsStr, value: &OsStr| {
+        let socket = sockets::named(name, value).and_then(|path| fs::canonicalize(path).ok());
+        socket.is_some_and(|path| below_any(&path, kept))
+    };
+    let is_removed =
+        |name: &OsStr, value: &OsStr| REMOVED.iter().any(|removed| name == *removed) && !is_kept(name, value);
     let is_secret = |name: &OsStr| name.to_str().is_some_and(|name| secrets.contains(name));
-    let kept = ours.filter(|(name, _)| !is_ours_to_set(name) && !is_removed(name) && !is_secret(name));
+    let stays =
+        |name: &OsStr, value: &OsStr| !is_ours_to_set(name) && !is_removed(name, value) && !is_secret(name);
+    let ours = ours.filter(|(name, value)| stays(name, value));
     let bundle = REPLACING.iter().map(|name| (name.into(), INSIDE_BUNDLE.into()));
     let others = [(EXTENDING.into(), INSIDE_CA.into()), (UV_SYSTEM_ROOTS.into(), "true".into())];
-    kept.chain(bundle).chain(others).collect()
-}
-
-/// The sockets that `ours` leads to, and others of the user's that are not below `/run`: each is a way out of the network.
-pub fn sockets(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf> {
-    let uid = nix::unistd::geteuid();
-    let mut found: Vec<PathBuf> = SOCKET_FOLDERS.iter().map(PathBuf::from).collect();
-    found.extend([format!("/tmp/tmux-{uid}"), format!("/tmp/emacs{uid}")].map(PathBuf::from));
-    for (name, value) in ours {
-        match (name.to_str(), value.to_str()) {
-            (Some("SSH_AUTH_SOCK" | "XDG_RUNTIME_DIR"), _) => found.push(value.into()),
-            (Some("DOCKER_HOST" | "CONTAINER_HOST"), Some(address)) => {
-                found.extend(address.strip_prefix("unix://").map(PathBuf::from));
-            }
-            (Some("DBUS_SESSION_BUS_ADDRESS"), Some(address)) => {
-                let path = address.strip_prefix("unix:path=").and_then(|rest| rest.split([',', ';']).next());
-                found.extend(path.map(PathBuf::from));
-            }
-            (Some("HOME"), _) => {
-                let home = Path::new(&value);
-                let gpg = ["S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.ssh", "S.keyboxd"];
-                found.extend(gpg.map(|socket| home.join(".gnupg").join(socket)));
-                found.extend([".docker/run", ".docker/desktop", ".colima"].map(|folder| home.join(folder)));
-            }
-            _ => {}
-        }
-    }
-    found
+    ours.chain(bundle).chain(others).collect()
 }
 
 #[cfg(test)]
@@ -107,7 +88,11 @@ mod tests {
 
     #[test]
     fn what_a_workload_gets() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = fs::canonicalize(directory.path()).unwrap();
+        let bus = format!("unix:path={},guid=1", kept.display());
         let ours = [
+            ("DBUS_SESSION_BUS_ADDRESS", &bus[..]),
             ("PATH", "/bin"),
             ("TOKEN", "secret"),
             ("https_proxy", "http://proxy:3128"),
@@ -115,7 +100,7 @@ mod tests {
             ("SSL_CERT_FILE", "/etc/own.pem"),
         ];
         let ours = ours.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let given = for_workload(ours, &BTreeSet::from(["TOKEN".to_owned()]));
+        let given = for_workload(ours, &BTreeSet::from(["TOKEN".to_owned()]), &[kept]);
         let value = |wanted: &str| {
             given.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.to_str().unwrap())
         };
@@ -124,6 +109,7 @@ mod tests {
             ("TOKEN", None),
             ("https_proxy", None),
             ("SSH_AUTH_SOCK", None),
+            ("DBUS_SESSION_BUS_ADDRESS", Some(&bus)),
             ("SSL_CERT_FILE", Some(INSIDE_BUNDLE)),
             ("NODE_EXTRA_CA_CERTS", Some(INSIDE_CA)),
             ("GIT_SSL_CAINFO", Some(INSIDE_BUNDLE)),

@@ -30,4 +30,5 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod environment;
+pub mod hidden;
 pub mod state;

@@ -24,6 +24,7 @@ mod programs;
 mod protocols;
 mod sealed;
 mod secrets;
+mod sockets;
 mod stream;
 mod swap;
 mod tunnel;

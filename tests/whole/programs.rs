@@ -11,6 +11,7 @@ pub(crate) const SH: &str = "/bin/sh";
 
 pub(crate) const ASK: &str = include_str!("../clients/ask.py");
 pub(crate) const BYTES: &str = include_str!("../clients/bytes.py");
+pub(crate) const CONNECT: &str = include_str!("../clients/connect.py");
 pub(crate) const DIALOGUE: &str = include_str!("../clients/dialogue.py");
 pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");

@@ -11,6 +11,7 @@ mod filter;
 mod handover;
 mod init;
 mod inward;
+mod kept;
 mod listeners;
 mod mounts;
 mod namespace;
@@ -74,6 +75,8 @@ pub struct Seal {
     pub ca_pem: String,
     /// Files and folders that the workload must not see: replaced by empty ones.
     pub masked: Vec<PathBuf>,
+    /// Canonical; shown as they are, although they lie in `/run` or in a masked folder. Masks inside of them hold.
+    pub kept: Vec<PathBuf>,
     /// Files that the workload may read but never change.
     pub read_only: Vec<PathBuf>,
 }

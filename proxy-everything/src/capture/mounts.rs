@@ -11,7 +11,11 @@ use std::{
 
 use nix::mount::{MsFlags, mount};
 
-use super::{CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal, syscall};
+use super::{
+    CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal,
+    kept::{self, Kept},
+    syscall,
+};
 
 /// Where distributions keep the bundle that their TLS libraries read: Debian and Arch, Fedora (three), SUSE, Alpine and BSD.
 const BUNDLES: [&str; 6] = [
@@ -38,12 +42,14 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
         bare_mount(None::<&str>, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)
     })?;
     let bundles: Vec<PathBuf> = existing(&BUNDLES);
+    let (masked, read_only) = (existing(&seal.masked), existing(&seal.read_only));
+    let kept = kept::open(&seal.kept).map_err(CaptureError::step("open what is kept"))?;
     let system = bundles.first().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     let terminal = nix::unistd::ttyname(io::stdin()).ok();
     let resolver = fs::canonicalize("/etc/resolv.conf").ok();
 
     attempt("hide /run", || tmpfs(Path::new(HIDDEN_DIR), "mode=0755,size=16m"))?;
-    attempt("fill /run", || inside_files(seal, &system))?;
+    attempt("fill /run", || inside_files(seal, &system, &kept))?;
     attempt("make /dev", || devices(terminal.as_deref()))?;
     attempt("make /sys read-only", || syscall::set_read_only(Path::new("/sys")))?;
     for bundle in &bundles {
@@ -52,12 +58,9 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
     if let Some(resolver) = resolver {
         attempt("bind resolv.conf", || bind_resolver(&resolver))?;
     }
-    // What was in /run is hidden already; what is there now is the workload's.
-    let outside_run = |path: &PathBuf| !path.starts_with(HIDDEN_DIR);
-    for path in existing(&seal.masked).into_iter().filter(outside_run) {
-        attempt("hide secrets and sockets", || mask(&path))?;
-    }
-    for path in existing(&seal.read_only).into_iter().filter(outside_run) {
+    attempt("hide secrets and sockets", || hide(&masked, &kept))?;
+    let shown = |path: &PathBuf| !path.starts_with(HIDDEN_DIR) || kept.iter().any(|kept| kept.holds(path));
+    for path in read_only.into_iter().filter(shown) {
         attempt("protect the policy", || bind_read_only(&path, &path))?;
     }
     // By name, so that a working directory below a hidden one is not kept open.
@@ -76,19 +79,39 @@ pub(super) fn proc() -> Result<(), CaptureError> {
         attempt("make /proc read-only", || bind_read_only(&path, &path))?;
     }
     for path in existing(&PROC_MASKED) {
-        attempt("hide kernel internals", || mask(&path))?;
+        attempt("hide kernel internals", || mask(&path, &[]))?;
     }
     Ok(())
 }
 
-fn inside_files(seal: &Seal, system: &str) -> io::Result<()> {
+/// What was in `/run` is hidden already; what is there now is the workload's, or about to be shown again.
+fn hide(masked: &[PathBuf], kept: &[Kept]) -> io::Result<()> {
+    let (inside_kept, mut masked): (Vec<&PathBuf>, Vec<_>) =
+        masked.iter().partition(|path| kept.iter().any(|kept| kept.holds(path)));
+    masked.retain(|path| !path.starts_with(HIDDEN_DIR));
+    // Sorted, a folder stands before all that is in it; and what is in a hidden folder is gone.
+    masked.dedup_by(|path, folder| path.starts_with(folder));
+    for path in &masked {
+        mask(path, kept)?;
+    }
+    let is_hidden = |kept: &&Kept| {
+        kept.lies_in(Path::new(HIDDEN_DIR)) || masked.iter().any(|folder| kept.lies_in(folder))
+    };
+    for kept in kept.iter().filter(is_hidden) {
+        kept.show()?;
+    }
+    inside_kept.into_iter().try_for_each(|path| mask(path, &[]))
+}
+
+fn inside_files(seal: &Seal, system: &str, kept: &[Kept]) -> io::Result<()> {
     fs::create_dir(INSIDE_DIR)?;
     // Programs that keep locks there expect the folder.
     fs::create_dir("/run/lock")?;
     fs::write(INSIDE_CA, &seal.ca_pem)?;
     fs::write(INSIDE_BUNDLE, certs::trust_bundle(system, &seal.ca_pem))?;
     fs::write(inside("resolv.conf"), RESOLVER)?;
-    fs::write(inside("empty"), "")
+    fs::write(inside("empty"), "")?;
+    kept::make_places(kept, Path::new(HIDDEN_DIR))
 }
 
 fn bind_resolver(target: &Path) -> io::Result<()> {
@@ -144,13 +167,17 @@ fn devices(terminal: Option<&Path>) -> io::Result<()> {
     fs::remove_dir(&dev)
 }
 
-/// Puts an empty, unchangeable file or folder over `path`.
-fn mask(path: &Path) -> io::Result<()> {
+/// Puts an empty, unchangeable file or folder over `path`, with places for what is kept of it.
+fn mask(path: &Path, kept: &[Kept]) -> io::Result<()> {
     if path.is_dir() {
         tmpfs(path, "mode=0755,size=4k")?;
-        syscall::set_read_only(path)
-    } else {
-        bind_read_only(&inside("empty"), path)
+        kept::make_places(kept, path)?;
+        return syscall::set_read_only(path);
+    }
+    match bind_read_only(&inside("empty"), path) {
+        // Sockets come and go; one that has just gone needs no hiding.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => Ok(()),
+        result => result,
     }
 }
 
@@ -159,7 +186,7 @@ fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
     syscall::set_read_only(target)
 }
 
-fn bind(source: &Path, target: &Path) -> io::Result<()> {
+pub(super) fn bind(source: &Path, target: &Path) -> io::Result<()> {
     bare_mount(Some(source), target, None, MsFlags::MS_BIND | MsFlags::MS_REC, None)
 }
 

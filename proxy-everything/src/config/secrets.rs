@@ -12,7 +12,7 @@ use handlers::Secret;
 use policy::{HandlerSource, SecretSource};
 
 use super::{ConfigError, Document};
-use crate::capture::HIDDEN_DIR;
+use crate::{capture::HIDDEN_DIR, hidden::below_any};
 
 /// Largest secret file, in bytes; a header of this size is beyond what servers take.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -23,20 +23,27 @@ pub enum Visible {
     /// It was started elsewhere, with an environment and a file system of its own.
     Nothing,
     /// It was started from our environment, and sees our files but for some.
-    Shared {
-        /// Names of the variables in its environment.
-        variables: BTreeSet<String>,
-        /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
-        hidden_files: BTreeSet<PathBuf>,
-    },
+    Shared(Shared),
+}
+
+/// What a command of `run` has been able to see.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// Names of the variables in its environment.
+    pub variables: BTreeSet<String>,
+    /// The files that were hidden from it, beside all of `/run`; every other file may be visible.
+    pub hidden_files: BTreeSet<PathBuf>,
+    /// What is shown to it of `/run` and of other hidden folders.
+    pub kept: Vec<PathBuf>,
 }
 
 impl Visible {
     fn hides_file(&self, canonical: &Path) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Shared { hidden_files, .. } => {
-                canonical.starts_with(HIDDEN_DIR) || hidden_files.contains(canonical)
+            Self::Shared(shared) => {
+                let in_run = canonical.starts_with(HIDDEN_DIR) && !below_any(canonical, &shared.kept);
+                in_run || shared.hidden_files.contains(canonical)
             }
         }
     }
@@ -44,7 +51,7 @@ impl Visible {
     fn hides_variable(&self, name: &str) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Shared { variables, .. } => !variables.contains(name),
+            Self::Shared(shared) => !shared.variables.contains(name),
         }
     }
 }
@@ -163,10 +170,11 @@ mod tests {
     }
 
     fn shared(variables: &[&str], hidden_files: &[&Path]) -> Visible {
-        Visible::Shared {
+        Visible::Shared(Shared {
             variables: variables.iter().map(ToString::to_string).collect(),
             hidden_files: hidden_files.iter().map(|path| fs::canonicalize(path).unwrap()).collect(),
-        }
+            ..Shared::default()
+        })
     }
 
     #[test]
@@ -184,6 +192,9 @@ mod tests {
         assert_eq!(from_file(&link, &hidden).unwrap(), "value", "another way to the same file");
         assert!(visible.hides_file(Path::new("/run/secrets/later")));
         assert!(!visible.hides_file(Path::new("/running/secret")));
+        let keeping = Visible::Shared(Shared { kept: vec!["/run/secrets".into()], ..Shared::default() });
+        assert!(!keeping.hides_file(Path::new("/run/secrets/later")));
+        assert!(keeping.hides_file(Path::new("/run/secrets.d/later")));
     }
 
     #[test]
