@@ -69,9 +69,13 @@ pub fn for_workload(
     let is_removed = |name: &OsStr| REMOVED.iter().any(|removed| name == *removed);
     let is_secret = |name: &OsStr| name.to_str().is_some_and(|name| secrets.contains(name));
     let kept = ours.filter(|(name, _)| !is_ours_to_set(name) && !is_removed(name) && !is_secret(name));
-    let bundle = REPLACING.iter().map(|name| (name.into(), INSIDE_BUNDLE.into()));
-    let others = [(EXTENDING.into(), INSIDE_CA.into()), (UV_SYSTEM_ROOTS.into(), "true".into())];
-    kept.chain(bundle).chain(others).collect()
+    kept.chain(trust().map(|(name, value)| (name.into(), value.into()))).collect()
+}
+
+/// The variables that make a program trust the CA, with their values inside.
+pub fn trust() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let others = [(EXTENDING, INSIDE_CA), (UV_SYSTEM_ROOTS, "true")];
+    REPLACING.into_iter().map(|name| (name, INSIDE_BUNDLE)).chain(others)
 }
 
 /// The sockets that `ours` leads to, and others of the user's that are not below `/run`: each is a way out of the network.

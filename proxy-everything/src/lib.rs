@@ -31,3 +31,4 @@ pub mod cli;
 pub mod client;
 pub mod environment;
 pub mod state;
+pub mod trust;
