@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 /// A network that leads nowhere except through the proxy.
@@ -33,6 +33,9 @@ pub enum Verb {
     /// Check, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Print the instance CA, or the variables that make programs trust it
+    #[command(subcommand)]
+    Ca(CaVerb),
     /// Say which instance runs, and under which generation of the policy, as JSON
     Status(Which),
     /// Print a completion script
@@ -122,6 +125,42 @@ pub enum PolicyVerb {
     },
     /// Print the document that is in force
     Show(Which),
+}
+
+/// Verbs about the instance CA.
+#[derive(Debug, Subcommand)]
+pub enum CaVerb {
+    /// Print the certificate of a running instance's CA; its key never leaves the proxy
+    #[command(
+        after_help = "Example:\n  proxy-everything ca export --instance agent-7 > ca.pem\n  proxy-everything ca export --bundle > ca-bundle.pem"
+    )]
+    Export {
+        /// The system's trust bundle, then the CA, as PEM
+        #[arg(long, conflicts_with = "format")]
+        bundle: bool,
+        /// How the certificate is written
+        #[arg(long, value_enum, default_value_t = Format::Pem)]
+        format: Format,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        which: Which,
+    },
+    /// Print the variables that make programs trust the CA, a `NAME=value` line for each
+    ///
+    /// The values are paths inside the workload, the same for every instance. `run` sets them by itself.
+    #[command(
+        after_help = "Example:\n  proxy-everything ca env > ca.env && docker run --network none --env-file ca.env IMAGE"
+    )]
+    Env,
+}
+
+/// How a certificate is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text (RFC 7468)
+    Pem,
+    /// Bytes (X.690)
+    Der,
 }
 
 /// Which running instance is meant; not needed while there is only one.

@@ -1,7 +1,10 @@
 //! The other side of the admin API: the verbs that speak to a running instance, and `policy check`, which needs none. Finds the
 //! instance's socket, asks, and hands on the text to print; a document that is refused is a verdict and not a failure.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -9,9 +12,14 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 
-use crate::{cli::Which, state::StateDir};
+use crate::{
+    cli::{CaVerb, Format, Which},
+    environment,
+    state::StateDir,
+};
 
 /// Judges the document in `file` by itself; the inner `Err` is its fault.
 pub fn check(file: &Path) -> anyhow::Result<Result<String, String>> {
@@ -48,6 +56,23 @@ pub fn show(path: &str, which: &Which) -> anyhow::Result<String> {
         bail!("the instance answered {status}: {text}");
     }
     Ok(text)
+}
+
+/// Prints what a verb about the CA asks for; DER is not text.
+pub fn ca(verb: &CaVerb) -> anyhow::Result<()> {
+    let printed = match verb {
+        CaVerb::Export { bundle: true, which, .. } => show("/v1/ca/bundle", which)?.into_bytes(),
+        CaVerb::Export { format: Format::Pem, which, .. } => show("/v1/ca", which)?.into_bytes(),
+        CaVerb::Export { format: Format::Der, which, .. } => {
+            let certificate = CertificateDer::from_pem_slice(show("/v1/ca", which)?.as_bytes());
+            certificate.context("the instance answered with something else than a certificate")?.to_vec()
+        }
+        CaVerb::Env => {
+            let lines = environment::trust().map(|(name, value)| format!("{name}={value}\n"));
+            lines.collect::<String>().into_bytes()
+        }
+    };
+    Ok(std::io::stdout().write_all(&printed)?)
 }
 
 fn ask(which: &Which, method: Method, path: &str, body: String) -> anyhow::Result<(StatusCode, Bytes)> {

@@ -77,9 +77,13 @@ pub fn for_workload(
     let stays =
         |name: &OsStr, value: &OsStr| !is_ours_to_set(name) && !is_removed(name, value) && !is_secret(name);
     let ours = ours.filter(|(name, value)| stays(name, value));
-    let bundle = REPLACING.iter().map(|name| (name.into(), INSIDE_BUNDLE.into()));
-    let others = [(EXTENDING.into(), INSIDE_CA.into()), (UV_SYSTEM_ROOTS.into(), "true".into())];
-    ours.chain(bundle).chain(others).collect()
+    ours.chain(trust().map(|(name, value)| (name.into(), value.into()))).collect()
+}
+
+/// The variables that make a program trust the CA, with their values inside.
+pub fn trust() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let others = [(EXTENDING, INSIDE_CA), (UV_SYSTEM_ROOTS, "true")];
+    REPLACING.into_iter().map(|name| (name, INSIDE_BUNDLE)).chain(others)
 }
 
 #[cfg(test)]

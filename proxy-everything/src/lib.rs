@@ -32,3 +32,4 @@ pub mod client;
 pub mod environment;
 pub mod hidden;
 pub mod state;
+pub mod trust;

@@ -24,13 +24,11 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
-    match dispatch(Cli::parse().verb) {
-        Ok(code) => code.into(),
-        Err(error) => {
-            eprintln!("proxy-everything: {error:#}");
-            FAILURE.into()
-        }
-    }
+    let code = dispatch(Cli::parse().verb).unwrap_or_else(|error| {
+        eprintln!("proxy-everything: {error:#}");
+        FAILURE
+    });
+    code.into()
 }
 
 fn dispatch(verb: Verb) -> anyhow::Result<u8> {
@@ -39,6 +37,7 @@ fn dispatch(verb: Verb) -> anyhow::Result<u8> {
         Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
         Verb::Policy(PolicyVerb::Apply { file, which }) => return Ok(told(client::apply(&file, &which)?)),
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
+        Verb::Ca(verb) => client::ca(&verb)?,
         Verb::Status(which) => print!("{}", client::show("/v1/status", &which)?),
         Verb::Completions { shell } => cli::completions(shell),
         Verb::Man { directory } => cli::man(&directory)?,

@@ -11,6 +11,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod ca;
 mod clients;
 mod dns;
 mod docs;

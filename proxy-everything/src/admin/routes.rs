@@ -1,5 +1,5 @@
 //! What the admin API can be asked about an instance: `GET /v1/status`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the
-//! document as text. What it can be asked about a fleet is in `instances`.
+//! document as text; `GET /v1/ca` and `GET /v1/ca/bundle`, certificates only. What it can be asked about a fleet is in `instances`.
 //! Receives a request of a permitted peer, hands on the answer. Refusals are problem details (RFC 9457) that say what is
 //! wrong with a document, with its line and column; nothing here ever answers with a secret.
 
@@ -15,6 +15,7 @@ use super::{Administered, instances};
 use crate::{
     config::{ConfigError, Document},
     instance::Instance,
+    trust,
 };
 
 /// Largest document, in bytes.
@@ -34,10 +35,15 @@ pub(super) async fn answer(
         (&Method::GET, "/v1/status") => json(StatusCode::OK, &status(&instance)),
         (&Method::GET, "/v1/policy") => policy(&instance),
         (&Method::PUT, "/v1/policy") => apply(request, instance).await,
-        (_, "/v1/status" | "/v1/policy") => {
+        (&Method::GET, "/v1/ca") => pem(instance.tls.ca().pem().to_owned()),
+        (&Method::GET, "/v1/ca/bundle") => bundle(instance).await,
+        (_, "/v1/status" | "/v1/policy" | "/v1/ca" | "/v1/ca/bundle") => {
             problem(StatusCode::METHOD_NOT_ALLOWED, "this resource has no such method")
         }
-        _ => problem(StatusCode::NOT_FOUND, "the resources are /v1/status and /v1/policy"),
+        _ => problem(
+            StatusCode::NOT_FOUND,
+            "the resources are /v1/status, /v1/policy, /v1/ca and /v1/ca/bundle",
+        ),
     })
 }
 
@@ -62,6 +68,20 @@ fn policy(instance: &Instance) -> Answer {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", generation.number())) {
         headers.insert(header::ETAG, tag);
     }
+    response
+}
+
+/// What a command of `run` has as its bundle.
+async fn bundle(instance: Arc<Instance>) -> Answer {
+    match tokio::task::spawn_blocking(trust::system_bundle).await {
+        Ok(system) => pem(certs::trust_bundle(&system, instance.tls.ca().pem())),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the system's bundle was not read"),
+    }
+}
+
+fn pem(text: String) -> Answer {
+    let mut response = Response::new(Full::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
     response
 }
 

@@ -16,16 +16,8 @@ use super::{
     kept::{self, Kept},
     syscall,
 };
+use crate::trust;
 
-/// Where distributions keep the bundle that their TLS libraries read: Debian and Arch, Fedora (three), SUSE, Alpine and BSD.
-const BUNDLES: [&str; 6] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 /// Any server would do, since every question is ours to answer; this one belongs to nobody (RFC 2544).
 const RESOLVER: &str = "nameserver 198.18.255.53\n";
 /// Devices that a program may expect anywhere; disks, tunnels and the like are not among them.
@@ -41,10 +33,10 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
     attempt("make mounts private", || {
         bare_mount(None::<&str>, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)
     })?;
-    let bundles: Vec<PathBuf> = existing(&BUNDLES);
+    let bundles: Vec<PathBuf> = existing(&trust::BUNDLES);
     let (masked, read_only) = (existing(&seal.masked), existing(&seal.read_only));
     let kept = kept::open(&seal.kept).map_err(CaptureError::step("open what is kept"))?;
-    let system = bundles.first().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let system = trust::system_bundle();
     let terminal = nix::unistd::ttyname(io::stdin()).ok();
     let resolver = fs::canonicalize("/etc/resolv.conf").ok();
 
