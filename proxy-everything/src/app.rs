@@ -1,79 +1,26 @@
-//! The `run` verb, beat by beat: read the policy, make the instance, seal the command in, serve it, and end as it ends. All
-//! that can fail because of what the user wrote fails before the first process is started.
+//! The verbs that run proxies, beat by beat, one file each: `run` for a command of our own, `attach` for workloads that run already.
+//! Here is what they share. All that can fail because of what the user wrote fails before anything is started.
 
+pub mod attach;
+mod run;
 mod signals;
 
 use std::{
-    collections::BTreeSet,
     fs,
-    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus},
     sync::Arc,
 };
 
 use anyhow::{Context, anyhow};
-use certs::InstanceCa;
-use rustls::pki_types::UnixTime;
-use tokio::sync::Semaphore;
+
+pub use run::run;
 
 use crate::{
-    accept,
-    admin::AdminSocket,
     audit::{AuditLog, Target},
-    capture::{self, Captured, Seal, TransparentSocket},
-    cli::RunOptions,
-    config::{self, ConfigError, Document, Visible},
-    dns, environment,
-    hidden::Hidden,
-    instance::{Instance, Parts},
-    state::StateDir,
-    tls::TlsOpener,
+    capture,
+    config::ConfigError,
+    publish::{Publish, Published},
 };
-
-/// Runs the command and gives its exit status, as a shell would.
-pub fn run(options: RunOptions) -> anyhow::Result<u8> {
-    capture::harden().context("cannot harden this process")?;
-    capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
-    let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
-    let (text, base) = read_policy(options.policy.as_deref())?;
-    let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
-
-    let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
-    let state = StateDir::locate(options.state.state_dir.as_deref());
-    state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
-    let audit = audit_target(options.audit.as_deref())?;
-    let secrets = config::secret_variables(&document);
-    let hidden_files = config::secret_files(&document);
-    let hidden = Hidden::choose(ours(&state, &audit, &hidden_files), &options.mask, &options.keep)?;
-    let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
-    let visible = Visible {
-        variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
-        hidden_files,
-        kept: hidden.kept.clone(),
-    };
-
-    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
-    read_only.extend(config::trusted_files(&document));
-    let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
-    let parts = Parts {
-        id: id.clone(),
-        class: options.class,
-        audit: AuditLog::open(&audit).with_context(|| format!("cannot open the audit log {audit}"))?,
-        tls: TlsOpener::new(ca).context("cannot set up TLS")?,
-        visible,
-    };
-    let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
-    let instance = Arc::new(instance);
-    let admin = state.socket(&id);
-    let admin =
-        AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
-    let Hidden { masked, kept } = hidden;
-    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
-    let signals = signals::hold().context("cannot watch for signals")?;
-    let captured = capture::run(&options.command, &environment, &seal)?;
-    serve(captured, signals, instance, admin)
-}
 
 /// The text, and the folder that its relative paths start from. No policy is an empty one.
 fn read_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
@@ -111,48 +58,22 @@ fn audit_target(given: Option<&Path>) -> anyhow::Result<Target> {
     Ok(Target::File(directory.join("audit.jsonl")))
 }
 
-/// What the workload never sees, whatever is kept: secrets, our state and our records.
-fn ours(state: &StateDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let mut ours: Vec<PathBuf> = secrets.iter().cloned().collect();
-    ours.push(state.path().to_owned());
-    if let Target::File(path) = audit {
-        ours.push(path.clone());
-    }
-    ours
+fn open_audit(target: &Target) -> anyhow::Result<Arc<AuditLog>> {
+    let log = AuditLog::open(target).with_context(|| format!("cannot open the audit log {target}"))?;
+    Ok(Arc::new(log))
 }
 
-/// Serves the captured command until it ends.
-fn serve(
-    captured: Captured,
-    signals: signals::Held,
-    instance: Arc<Instance>,
-    admin: AdminSocket,
-) -> anyhow::Result<u8> {
-    let Captured { tcp, dns, agent, command } = captured;
-    signals::pass_on(signals, command).context("cannot pass signals on")?;
+fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
+    let bind = |publish: &Publish| {
+        Published::bind(*publish).with_context(|| format!("cannot publish {}", publish.outside))
+    };
+    wanted.iter().map(bind).collect()
+}
+
+/// As many descriptors as the user may have, and threads for all cores.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     if let Err(error) = capture::raise_descriptor_limit() {
         tracing::warn!(%error, "the number of connections is bounded by the descriptors that may be open");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?;
-    let slots = Arc::new(Semaphore::new(instance.current().limits().max_connections()));
-    let status = runtime.block_on(async {
-        for listener in tcp {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(accept::serve(listener, Arc::clone(&instance), Arc::clone(&slots)));
-        }
-        for socket in dns {
-            tokio::spawn(dns::serve(TransparentSocket::new(socket)?, Arc::clone(&instance)));
-        }
-        tokio::spawn(admin.serve(Arc::clone(&instance)));
-        ended(agent).await
-    })?;
-    // Dropping what is under way writes its records; dropping the instance waits until they are on disk.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    drop(instance);
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    Ok(u8::try_from(code).unwrap_or(u8::MAX))
-}
-
-async fn ended(mut agent: Child) -> anyhow::Result<ExitStatus> {
-    Ok(tokio::task::spawn_blocking(move || agent.wait()).await??)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?)
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::{fleet::Trust, publish::Publish};
+
 /// A network that leads nowhere except through the proxy.
 ///
 /// proxy-everything runs a command, an AI agent or a build in a network namespace of its own, takes every connection it opens, decides by a policy
@@ -30,6 +32,22 @@ pub enum Verb {
     /// proxy itself fails, a faulty policy included.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunOptions),
+    /// Attach workloads that run already, in network namespaces that have only `lo`
+    ///
+    /// A container that was started without a network (`--network none`) has nothing until it is attached, and then only the proxy. Each
+    /// workload is an instance with a CA and a policy of its own. When a container stops, its instance waits until it starts again. Needs
+    /// CAP_SYS_ADMIN and CAP_NET_ADMIN. A line on standard output says `attached ID` or `ended ID`.
+    ///
+    /// A keeper process holds the listeners, so that workloads wait, and nothing leaves, while a proxy that died is started again. SIGTERM
+    /// lets what is under way finish; SIGUSR2 starts the program that is on disk now, which takes over. Ends when nothing is left to serve.
+    #[command(after_help = ATTACH_EXAMPLES)]
+    Attach(AttachOptions),
+    /// Seal the network namespace that this program was started in, and move its interfaces out of it
+    ///
+    /// For a namespace that is shared with a workload: `docker run --network container:NAME`, a Kubernetes pod. The proxy takes addresses and
+    /// routes with it into a namespace of its own; what is left has only `lo`. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
+    #[command(after_help = SIDECAR_EXAMPLES)]
+    Sidecar(SidecarOptions),
     /// Check, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
@@ -60,6 +78,91 @@ Examples:
   proxy-everything run --policy egress.yaml --id agent-7 --audit audit.jsonl -- bash
   proxy-everything run -- ./untrusted     (no policy: no name resolves, no connection leads anywhere)";
 
+const ATTACH_EXAMPLES: &str = "\
+Examples:
+  docker run -d --name agent --network none IMAGE
+  proxy-everything attach --container agent --policy egress.yaml
+  proxy-everything attach --label egress --policies /etc/egress --policy default.yaml
+  proxy-everything attach --netns /run/netns/job-7 --policy egress.yaml --publish 8080:80
+  proxy-everything attach --control /run/egress.sock";
+
+const SIDECAR_EXAMPLES: &str = "\
+Examples:
+  docker run -d --name agent --cap-drop ALL IMAGE
+  docker run -d --network container:agent --cap-drop ALL --cap-add SYS_ADMIN --cap-add NET_ADMIN PROXY-IMAGE \\
+    proxy-everything sidecar --policy /egress.yaml --publish 0.0.0.0:8080:8080";
+
+/// Options of `attach` and `sidecar` alike.
+#[derive(Args, Debug)]
+pub struct ServeOptions {
+    /// The policy document, YAML or JSON; without one, everything is denied
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
+    /// Where audit lines go: a file to append to, or `-` for standard error [default: as with `run`]
+    #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub audit: Option<PathBuf>,
+    /// The instances' class: what kind of workload they are
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    pub class: String,
+    /// Let connections from outside reach a port that the workload listens at; may be given several times. Without an address, from
+    /// this machine only
+    #[arg(long, value_name = "[ADDRESS:]PORT:PORT")]
+    pub publish: Vec<Publish>,
+    /// How long what is under way may take to finish, in milliseconds, when the proxy ends
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub drain_timeout_ms: u32,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub state: State,
+}
+
+/// Options of `attach`.
+#[derive(Args, Debug)]
+pub struct AttachOptions {
+    /// A container, by name or id; may be given several times
+    #[arg(long, value_name = "NAME|ID")]
+    pub container: Vec<String>,
+    /// The network namespace of this process; may be given several times
+    #[arg(long, value_name = "PID")]
+    pub pid: Vec<u32>,
+    /// The network namespace at this path; may be given several times
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub netns: Vec<PathBuf>,
+    /// Every container that has this label, now and later. Its labels KEY.id, KEY.class and KEY.policy (the name of a file in the folder
+    /// --policies) say what they are
+    #[arg(long, value_name = "KEY")]
+    pub label: Option<String>,
+    /// The folder of policies that labels may name
+    #[arg(long, value_name = "DIR", requires = "label", value_hint = ValueHint::DirPath)]
+    pub policies: Option<PathBuf>,
+    /// The instance's id [default: the container's id, `pid-` and the number, or the file name]
+    #[arg(long, value_parser = identifier)]
+    pub id: Option<String>,
+    /// A unix socket for an admin API that attaches and detaches workloads
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub control: Option<PathBuf>,
+    /// The container engine: unix://PATH or a path [default: $DOCKER_HOST, $CONTAINER_HOST, or where Docker and podman listen]
+    #[arg(long, value_name = "SOCKET")]
+    pub engine: Option<String>,
+    /// Whether the instance CA is put into the trust stores of the workload's file system
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Trust::Install)]
+    pub trust: Trust,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub serve: ServeOptions,
+}
+
+/// Options of `sidecar`.
+#[derive(Args, Debug)]
+pub struct SidecarOptions {
+    /// The instance's id
+    #[arg(long, default_value = "pod", value_parser = identifier)]
+    pub id: String,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub serve: ServeOptions,
+}
+
 /// Options of `run`.
 #[derive(Args, Debug)]
 pub struct RunOptions {
@@ -83,6 +186,10 @@ pub struct RunOptions {
     /// that is kept: what listens there is then a way out of its network
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub keep: Vec<PathBuf>,
+    /// Let connections from outside reach a port that the command listens at; may be given several times. Without an address, from
+    /// this machine only
+    #[arg(long, value_name = "[ADDRESS:]PORT:PORT")]
+    pub publish: Vec<Publish>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,
@@ -189,7 +296,7 @@ pub fn man(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Ids become file names and parts of request ids.
-fn identifier(text: &str) -> Result<String, String> {
+pub(crate) fn identifier(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(good) {
         return Err("1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`".into());

@@ -19,7 +19,7 @@ use policy::{BindingId, Policy};
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
-pub use secrets::{Visible, secret_files, secret_variables, trusted_files};
+pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
 use crate::upstream::Upstream;
 

@@ -65,7 +65,7 @@ pub struct Wanted {
 }
 
 /// Whether the CA is put into the trust stores of containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Trust {
     /// It is.
     Install,

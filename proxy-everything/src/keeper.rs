@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::Context;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2},
     iterator::Signals,
 };
 
@@ -27,7 +27,7 @@ use channel::Message;
 pub use store::{Kept, Keeper};
 
 /// The hidden first argument that makes this binary the proxy of a keeper.
-pub const PROXY_VERB: &str = "__proxy";
+const PROXY_VERB: &str = "__proxy";
 
 /// A proxy that says nothing for this long stands still and is killed. It speaks every two seconds.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -67,6 +67,14 @@ struct Keep {
     failures: u32,
     ending: bool,
     happenings: Sender<Happening>,
+}
+
+/// Whether these arguments are those of a keeper's proxy: the way to the keeper, and the arguments that its user typed.
+pub fn proxy_of(mut arguments: impl Iterator<Item = OsString>) -> Option<(UnixStream, Vec<OsString>)> {
+    let program = arguments.next()?;
+    let verb = arguments.next().filter(|verb| verb == PROXY_VERB);
+    let keeper = verb.and_then(|_| capture::inherited(arguments.next()?.to_str()?.parse().ok()?))?;
+    Some((keeper, std::iter::once(program).chain(arguments).collect()))
 }
 
 /// Keeps proxies running with this program's own arguments until one ends by itself; gives its exit status. `kept`: what the
@@ -223,7 +231,7 @@ impl Keep {
         let Some(at) = self.others.iter().position(|other| other.number == number) else { return };
         let successor = self.others.swap_remove(at);
         if let Some(former) = self.proxy.replace(successor) {
-            signal(&former, SIGTERM);
+            signal(&former, SIGUSR1);
             self.others.push(former);
         }
         tracing::info!("a new proxy has taken over");

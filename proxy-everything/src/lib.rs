@@ -16,12 +16,16 @@ pub mod http;
 pub mod exchange;
 pub mod upstream;
 pub mod dns;
+pub mod publish;
 pub mod audit;
 
 pub mod body;
 pub mod linger;
 pub mod socket;
 pub mod instance;
+pub mod serving;
+pub mod fleet;
+pub mod keeper;
 pub mod config;
 pub mod error;
 
@@ -29,6 +33,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod client;
+pub mod engine;
 pub mod environment;
 pub mod hidden;
 pub mod state;

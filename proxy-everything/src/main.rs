@@ -7,7 +7,7 @@ use clap::Parser;
 use proxy_everything::{
     app, capture,
     cli::{self, Cli, PolicyVerb, Verb},
-    client,
+    client, keeper,
 };
 
 /// The proxy's own failure; a command's exit status is passed on instead.
@@ -24,16 +24,21 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
-    let code = dispatch(Cli::parse().verb).unwrap_or_else(|error| {
+    let code = dispatch().unwrap_or_else(|error| {
         eprintln!("proxy-everything: {error:#}");
         FAILURE
     });
     code.into()
 }
 
-fn dispatch(verb: Verb) -> anyhow::Result<u8> {
-    match verb {
+fn dispatch() -> anyhow::Result<u8> {
+    if let Some((keeper, cli)) = keeper::proxy_of(std::env::args_os()) {
+        return app::attach::serve(Cli::parse_from(cli).verb, keeper);
+    }
+    match Cli::parse().verb {
         Verb::Run(options) => return app::run(options),
+        Verb::Attach(_) => return app::attach::keep(),
+        Verb::Sidecar(_) => return app::attach::keep_pod(),
         Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
         Verb::Policy(PolicyVerb::Apply { file, which }) => return Ok(told(client::apply(&file, &which)?)),
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),

@@ -86,6 +86,13 @@ impl Pidfd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) }))
     }
 
+    /// Returns once the process has ended, which makes its descriptor readable (pidfd_open(2)).
+    pub async fn ended(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is open for as long as it is registered, since `self` is borrowed.
+        let descriptor = unsafe { tokio::io::unix::AsyncFd::register(self.0.as_raw_fd()) }?;
+        descriptor.readable().await.map(drop)
+    }
+
     /// Sends `signal` (a number); a process that is gone already is no error for the caller to handle.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         let none = std::ptr::null::<libc::siginfo_t>();

@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::unix::AsyncFd;
-
 use super::{Fleet, Origin, Wanted};
 use crate::{
     capture::Namespace,
@@ -59,10 +57,9 @@ impl Fleet {
 
     async fn follow_process(&self, id: &str, pid: u32) {
         if let Ok((_, process)) = Namespace::of_process(pid)
-            && let Ok(process) = AsyncFd::new(process)
+            && let Err(error) = process.ended().await
         {
-            // A pidfd becomes readable when the process ends (pidfd_open(2)).
-            let _ = process.readable().await;
+            tracing::error!(%error, id, "cannot wait for the process");
         }
         self.remove(id).await;
     }

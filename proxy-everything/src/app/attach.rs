@@ -1,0 +1,205 @@
+//! The verbs `attach` and `sidecar`, as the keeper's proxy: take over what an earlier proxy served, attach what was asked for, and
+//! serve until there is nothing left to serve or the end is wanted. `sidecar` differs in one thing: the workload's namespace is the
+//! one that this program was started in, and whose uplink it takes with it.
+
+use std::{collections::BTreeMap, os::unix::net::UnixStream, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{audit_target, in_file, open_audit, read_policy, runtime};
+use crate::{
+    admin::{AdminSocket, Administered},
+    capture::{self, Namespace},
+    cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
+    config::Document,
+    fleet::{Fleet, Origin, Settings, Trust, Wanted},
+    keeper::{self, Keeper, Kept},
+    state::StateDir,
+};
+
+/// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
+const POD: &str = "/pod";
+/// Between two signs of life to the keeper.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What this process is asked to serve.
+struct Plan {
+    wanted: Vec<Wanted>,
+    label: Option<String>,
+    control: Option<PathBuf>,
+    serve: ServeOptions,
+    policies: Option<PathBuf>,
+    engine: Option<String>,
+    trust: Trust,
+}
+
+/// The keeper of `attach`.
+pub fn keep() -> anyhow::Result<u8> {
+    keeper::run(BTreeMap::new())
+}
+
+/// The keeper of `sidecar`: leaves the workload's namespace first, so that what is moved out of it comes here.
+pub fn keep_pod() -> anyhow::Result<u8> {
+    let pod = Namespace::own()?;
+    capture::leave_network().context("cannot make a network namespace of our own: CAP_SYS_ADMIN is needed")?;
+    let kept = Kept { id: POD.into(), text: Vec::new().into(), descriptors: vec![pod.into_descriptor()] };
+    keeper::run(BTreeMap::from([(POD.to_owned(), kept)]))
+}
+
+/// A keeper's proxy.
+pub fn serve(verb: Verb, keeper: UnixStream) -> anyhow::Result<u8> {
+    match verb {
+        Verb::Attach(options) => attach(options, keeper),
+        Verb::Sidecar(options) => sidecar(options, keeper),
+        _ => anyhow::bail!("only workloads that run already have a keeper"),
+    }
+}
+
+/// The proxy of `attach`.
+fn attach(options: AttachOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+    let AttachOptions { container, pid, netns, label, id, control, serve, policies, engine, trust } = options;
+    let containers = container.into_iter().map(Origin::Container);
+    let origins = containers.chain(pid.into_iter().map(Origin::Process));
+    let origins: Vec<_> = origins.chain(netns.into_iter().map(Origin::Namespace)).collect();
+    anyhow::ensure!(
+        !origins.is_empty() || label.is_some() || control.is_some(),
+        "nothing to attach: use --container, --pid, --netns, --label or --control"
+    );
+    anyhow::ensure!(id.is_none() || origins.len() == 1, "--id is for a single workload");
+    let publish = serve.publish.clone();
+    let wanted = origins.into_iter().map(|origin| Wanted {
+        origin,
+        id: id.clone(),
+        class: None,
+        policy: None,
+        publish: publish.clone(),
+    });
+    proxy(Plan { wanted: wanted.collect(), label, control, serve, policies, engine, trust }, keeper)
+}
+
+/// The proxy of `sidecar`.
+fn sidecar(options: SidecarOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+    let SidecarOptions { id, serve } = options;
+    let publish = serve.publish.clone();
+    let wanted = Wanted { origin: Origin::Pod, id: Some(id), class: None, policy: None, publish };
+    let (wanted, trust) = (vec![wanted], Trust::Leave);
+    let plan = Plan { wanted, label: None, control: None, serve, policies: None, engine: None, trust };
+    proxy(plan, keeper)
+}
+
+fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
+    capture::harden().context("cannot harden this process")?;
+    let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
+    let pod = kept.iter().position(|kept| kept.id == POD).map(|at| kept.swap_remove(at));
+    let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
+    let settings = settings(&plan, pod)?;
+    let runtime = runtime()?;
+    let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
+    let fleet = runtime.block_on(async {
+        let fleet = Fleet::new(settings, keeper);
+        let mut signals = Signals::watch()?;
+        let leave = tokio::select! {
+            leave = signals.wanted() => leave,
+            ended = tend(&fleet, plan, kept) => ended.map(|()| Leave::ForGood)?,
+        };
+        fleet.drain(limit).await;
+        if leave == Leave::ForGood {
+            fleet.remove_sockets();
+        }
+        anyhow::Ok(fleet)
+    })?;
+    // Dropping what is under way writes its records; dropping the instances waits until they are on disk.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(fleet);
+    Ok(0)
+}
+
+fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
+    let serve = &plan.serve;
+    let policy = read_policy(serve.policy.as_deref())?;
+    if let Some(path) = &serve.policy {
+        // Told with its file name, before anything is attached.
+        Document::parse(policy.0.clone(), policy.1.clone()).map_err(|error| in_file(path, error))?;
+    }
+    let state = StateDir::locate(serve.state.state_dir.as_deref());
+    state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
+    let policies = plan.policies.as_deref().map(std::path::absolute).transpose()?;
+    Ok(Settings {
+        state,
+        audit: open_audit(&audit_target(serve.audit.as_deref())?)?,
+        policy,
+        policies,
+        class: serve.class.clone(),
+        engine: plan.engine.clone(),
+        trust: plan.trust,
+        pod,
+    })
+}
+
+/// Returns when there is nothing left to serve.
+async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result<()> {
+    let earlier = !kept.is_empty();
+    for kept in kept {
+        let id = kept.id.clone();
+        fleet.restore(kept).await.with_context(|| format!("cannot serve {id} again"))?;
+    }
+    // After a crash the keeper knows more than the arguments: what was attached and has ended is not attached again.
+    for wanted in plan.wanted.into_iter().filter(|_| !earlier) {
+        fleet.attach(wanted).await?;
+    }
+    let stays = plan.label.is_some() || plan.control.is_some();
+    if let Some(key) = plan.label {
+        tokio::spawn(Arc::clone(fleet).follow_label(key));
+    }
+    if let Some(path) = plan.control {
+        let shown = path.display();
+        let socket = AdminSocket::bind(path.clone()).with_context(|| format!("cannot bind {shown}"))?;
+        tokio::spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
+    }
+    fleet.keeper().ready()?;
+    let alive = async {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            fleet.keeper().alive()?;
+        }
+    };
+    tokio::select! {
+        () = fleet.empty(), if !stays => Ok(()),
+        ended = alive => ended,
+    }
+}
+
+/// How a proxy leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// Nobody follows it.
+    ForGood,
+    /// Another one serves the same sockets already.
+    ToSuccessor,
+}
+
+/// What the keeper says by signals. Others come from a terminal, for the keeper.
+struct Signals {
+    end: Signal,
+    succeeded: Signal,
+    _ignored: Vec<Signal>,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        let ignored = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined2()];
+        Ok(Self {
+            end: signal(SignalKind::terminate())?,
+            succeeded: signal(SignalKind::user_defined1())?,
+            _ignored: ignored.into_iter().map(signal).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn wanted(&mut self) -> Leave {
+        tokio::select! {
+            _ = self.end.recv() => Leave::ForGood,
+            _ = self.succeeded.recv() => Leave::ToSuccessor,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The `run` verb, beat by beat: read the policy, make the instance, seal the command in, serve it, and end as it ends. All
+//! that can fail because of what the user wrote fails before the first process is started.
+
+use std::{
+    collections::BTreeSet,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{Child, ExitStatus},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use certs::InstanceCa;
+use rustls::pki_types::UnixTime;
+
+use super::{audit_target, in_file, open_audit, publish, read_policy, signals};
+use crate::{
+    admin::AdminSocket,
+    audit::Target,
+    capture::{self, Captured, Seal},
+    cli::RunOptions,
+    config::{self, Document, Shared, Visible},
+    environment,
+    hidden::Hidden,
+    instance::{Instance, Parts},
+    publish::{MAX_INWARD, Published},
+    serving::Serving,
+    state::StateDir,
+    tls::TlsOpener,
+};
+
+/// Runs the command and gives its exit status, as a shell would.
+pub fn run(options: RunOptions) -> anyhow::Result<u8> {
+    capture::harden().context("cannot harden this process")?;
+    capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
+    let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
+    let (text, base) = read_policy(options.policy.as_deref())?;
+    let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
+
+    let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
+    let state = StateDir::locate(options.state.state_dir.as_deref());
+    state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
+    let audit = audit_target(options.audit.as_deref())?;
+    let secrets = config::secret_variables(&document);
+    let hidden_files = config::secret_files(&document);
+    let hidden = Hidden::choose(ours(&state, &audit, &hidden_files), &options.mask, &options.keep)?;
+    let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
+    let visible = Visible::Shared(Shared {
+        variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
+        hidden_files,
+        kept: hidden.kept.clone(),
+    });
+
+    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
+    read_only.extend(config::trusted_files(&document));
+    let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
+    let parts = Parts {
+        id: id.clone(),
+        class: options.class,
+        audit: open_audit(&audit)?,
+        tls: TlsOpener::new(ca).context("cannot set up TLS")?,
+        engine: Arc::default(),
+        generation: 1,
+        visible,
+    };
+    let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
+    let instance = Arc::new(instance);
+    let published = publish(&options.publish)?;
+    let admin = state.socket(&id);
+    let admin =
+        AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
+    let Hidden { masked, kept } = hidden;
+    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
+    let signals = signals::hold().context("cannot watch for signals")?;
+    let inward = if published.is_empty() { 0 } else { MAX_INWARD };
+    let captured = capture::run(&options.command, &environment, seal, inward);
+    let admin = Arc::new(admin);
+    match captured {
+        Ok(captured) => serve(captured, signals, instance, published, &admin),
+        Err(error) => {
+            admin.remove();
+            Err(error.into())
+        }
+    }
+}
+
+/// What the workload never sees, whatever is kept: secrets, our state and our records.
+fn ours(state: &StateDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let mut ours: Vec<PathBuf> = secrets.iter().cloned().collect();
+    ours.push(state.path().to_owned());
+    if let Target::File(path) = audit {
+        ours.push(path.clone());
+    }
+    ours
+}
+
+/// Serves the captured command until it ends.
+fn serve(
+    captured: Captured,
+    signals: signals::Held,
+    instance: Arc<Instance>,
+    published: Vec<Published>,
+    admin: &Arc<AdminSocket>,
+) -> anyhow::Result<u8> {
+    let Captured { sockets, agent, command } = captured;
+    signals::pass_on(signals, command).context("cannot pass signals on")?;
+    let runtime = super::runtime()?;
+    let status = runtime.block_on(async {
+        let serving = Serving::start(&instance, sockets, published, Arc::clone(admin))?;
+        let status = ended(agent).await;
+        drop(serving);
+        status
+    })?;
+    // Dropping what is under way writes its records; dropping the instance waits until they are on disk.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(instance);
+    admin.remove();
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+async fn ended(mut agent: Child) -> anyhow::Result<ExitStatus> {
+    Ok(tokio::task::spawn_blocking(move || agent.wait()).await??)
+}
