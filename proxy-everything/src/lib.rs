@@ -23,6 +23,7 @@ pub mod linger;
 pub mod socket;
 pub mod instance;
 pub mod config;
+pub mod engine;
 pub mod error;
 
 pub mod admin;
