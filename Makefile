@@ -64,7 +64,7 @@ setup-handlers:
 	@tools/install build handlers
 
 setup-test: ## installs what the tests need besides
-	@tools/install build handlers test
+	@tools/install build handlers test containers
 
 clean: ## removes what was built
 	$(CARGO) clean

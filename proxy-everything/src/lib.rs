@@ -27,6 +27,7 @@ pub mod serving;
 pub mod fleet;
 pub mod keeper;
 pub mod config;
+pub mod engine;
 pub mod error;
 
 pub mod admin;
