@@ -11,6 +11,7 @@ use std::{
 };
 
 use nix::{
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
@@ -274,19 +275,21 @@ fn folders_that_lead_out() {
 fn a_folder_that_is_swapped_meanwhile() {
     let world = World::new();
     let (certs, aside) = (world.path("/etc/ssl/certs"), world.path("/etc/ssl/aside"));
-    let bundle = world.path(CUSTOMARY);
-    fs::write(&bundle, SYSTEM).unwrap();
+    fs::write(world.path(CUSTOMARY), SYSTEM).unwrap();
+    symlink(world.host(), &aside).unwrap();
+    let swap = || {
+        renameat2(AT_FDCWD, &certs, AT_FDCWD, &aside, RenameFlags::RENAME_EXCHANGE)
+            .expect("swap folder and link")
+    };
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                fs::rename(&certs, &aside).unwrap();
-                symlink(world.host(), &certs).unwrap();
-                fs::remove_file(&certs).unwrap();
-                fs::rename(&aside, &certs).unwrap();
+                swap();
+                swap();
             }
         });
-        for number in 0..2_000 {
+        for number in 0..500 {
             world.install(if number % 2 == 0 { A } else { B });
         }
         over.store(true, Ordering::Relaxed);
