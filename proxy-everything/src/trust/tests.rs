@@ -232,24 +232,25 @@ fn what_stands_at_the_bundles_name() {
     ];
     for (what, make, refused) in cases {
         let world = World::new();
-        let path = world.path(CUSTOMARY);
-        make(&world, &path);
-        let before = fs::symlink_metadata(&path).unwrap();
-        let installed = world.install(A);
-        world.assert_host_untouched();
-        let reason = reason(&installed, CUSTOMARY);
-        match refused {
-            Some(words) => {
-                assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{what}: {reason:?}");
-                assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before.ino(), "{what} is left alone");
-            }
-            None => {
-                assert_eq!(reason, None, "{what}");
-                assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)), "{what}");
-            }
-        }
-        assert_eq!(world.text(INSIDE_CA), A, "{what}: the rest is done");
+        make(&world, &world.path(CUSTOMARY));
+        assert_replaced_or_refused(&world, what, refused);
     }
+}
+
+fn assert_replaced_or_refused(world: &World, what: &str, refused: Option<&str>) {
+    let inode = || fs::symlink_metadata(world.path(CUSTOMARY)).unwrap().ino();
+    let before = inode();
+    let installed = world.install(A);
+    world.assert_host_untouched();
+    let reason = reason(&installed, CUSTOMARY);
+    if let Some(words) = refused {
+        assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{what}: {reason:?}");
+        assert_eq!(inode(), before, "{what} is left alone");
+    } else {
+        assert_eq!(reason, None, "{what}");
+        assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)), "{what}");
+    }
+    assert_eq!(world.text(INSIDE_CA), A, "{what}: the rest is done");
 }
 
 #[test]
