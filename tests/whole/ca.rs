@@ -44,7 +44,7 @@ fn what_is_exported_is_what_the_workload_has(user: User) {
 
 fn variables_are_those_of_the_workload(user: User) {
     let lab = Lab::new(user);
-    let finished = lab.run("", &[]).finish(&["/usr/bin/env"]).ok();
+    let finished = lab.run(TOKEN_POLICY, &[]).finish(&["/usr/bin/env"]).ok();
     let printed = String::from_utf8(lab.cli(&["ca", "env"]).stdout).unwrap();
     assert!(printed.contains(&format!("NODE_EXTRA_CA_CERTS={CA}\n")));
     assert!(printed.contains(&format!("SSL_CERT_FILE={BUNDLE}\n")));

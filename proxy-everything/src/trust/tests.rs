@@ -11,6 +11,7 @@ use std::{
 };
 
 use nix::{
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
 };
@@ -231,24 +232,25 @@ fn what_stands_at_the_bundles_name() {
     ];
     for (what, make, refused) in cases {
         let world = World::new();
-        let path = world.path(CUSTOMARY);
-        make(&world, &path);
-        let before = fs::symlink_metadata(&path).unwrap();
-        let installed = world.install(A);
-        world.assert_host_untouched();
-        let reason = reason(&installed, CUSTOMARY);
-        match refused {
-            Some(words) => {
-                assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{what}: {reason:?}");
-                assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before.ino(), "{what} is left alone");
-            }
-            None => {
-                assert_eq!(reason, None, "{what}");
-                assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)), "{what}");
-            }
-        }
-        assert_eq!(world.text(INSIDE_CA), A, "{what}: the rest is done");
+        make(&world, &world.path(CUSTOMARY));
+        assert_replaced_or_refused(&world, what, refused);
     }
+}
+
+fn assert_replaced_or_refused(world: &World, what: &str, refused: Option<&str>) {
+    let inode = || fs::symlink_metadata(world.path(CUSTOMARY)).unwrap().ino();
+    let before = inode();
+    let installed = world.install(A);
+    world.assert_host_untouched();
+    let reason = reason(&installed, CUSTOMARY);
+    if let Some(words) = refused {
+        assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{what}: {reason:?}");
+        assert_eq!(inode(), before, "{what} is left alone");
+    } else {
+        assert_eq!(reason, None, "{what}");
+        assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)), "{what}");
+    }
+    assert_eq!(world.text(INSIDE_CA), A, "{what}: the rest is done");
 }
 
 #[test]
@@ -274,19 +276,21 @@ fn folders_that_lead_out() {
 fn a_folder_that_is_swapped_meanwhile() {
     let world = World::new();
     let (certs, aside) = (world.path("/etc/ssl/certs"), world.path("/etc/ssl/aside"));
-    let bundle = world.path(CUSTOMARY);
-    fs::write(&bundle, SYSTEM).unwrap();
+    fs::write(world.path(CUSTOMARY), SYSTEM).unwrap();
+    symlink(world.host(), &aside).unwrap();
+    let swap = || {
+        renameat2(AT_FDCWD, &certs, AT_FDCWD, &aside, RenameFlags::RENAME_EXCHANGE)
+            .expect("swap folder and link")
+    };
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                fs::rename(&certs, &aside).unwrap();
-                symlink(world.host(), &certs).unwrap();
-                fs::remove_file(&certs).unwrap();
-                fs::rename(&aside, &certs).unwrap();
+                swap();
+                swap();
             }
         });
-        for number in 0..2_000 {
+        for number in 0..500 {
             world.install(if number % 2 == 0 { A } else { B });
         }
         over.store(true, Ordering::Relaxed);
