@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus},
+    process::{Child, ExitStatus, Stdio},
     sync::Arc,
 };
 
@@ -71,7 +71,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let Hidden { masked, kept } = hidden;
     let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
     let signals = signals::hold().context("cannot watch for signals")?;
-    let captured = capture::run(&options.command, &environment, &seal)?;
+    let captured = capture::run(&options.command, &environment, &seal, Stdio::inherit())?;
     serve(captured, signals, instance, admin)
 }
 

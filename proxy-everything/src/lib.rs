@@ -29,6 +29,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod client;
+pub mod doctor;
 pub mod environment;
 pub mod hidden;
 pub mod state;

@@ -14,6 +14,7 @@
 mod clients;
 mod dns;
 mod docs;
+mod doctor;
 mod framing;
 mod handlers;
 mod house;

@@ -60,16 +60,10 @@ impl Job {
 }
 
 /// `proxy-everything __agent DESCRIPTOR -- COMMAND...`; never returns to the caller's program.
-pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     // `ps` would else show the name of the link that was executed, `exe`. A name is no reason to fail.
     let _ = prctl::set_name(c"proxy-everything");
-    let descriptor = arguments.next().and_then(|text| text.parse::<RawFd>().ok());
-    let Some(descriptor) = descriptor.filter(|fd| *fd > 2) else {
-        return ExitCode::from(FAILURE);
-    };
-    // SAFETY: the proxy opened this descriptor for us and named it; nothing else in this process owns it.
-    let socket = unsafe { UnixStream::from_raw_fd(descriptor) };
-    let command = arguments.skip(1).collect();
+    let Some((socket, command)) = job(arguments) else { return ExitCode::from(FAILURE) };
     let reply = socket.try_clone();
     match seal_and_start(command, socket) {
         Ok(code) => ExitCode::from(code),
@@ -80,6 +74,14 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             ExitCode::from(FAILURE)
         }
     }
+}
+
+/// The socket to the proxy, and the command: `DESCRIPTOR -- COMMAND...`.
+pub(super) fn job(mut arguments: impl Iterator<Item = String>) -> Option<(UnixStream, Vec<String>)> {
+    let descriptor = arguments.next()?.parse::<RawFd>().ok().filter(|descriptor| *descriptor > 2)?;
+    // SAFETY: the proxy opened this descriptor for us and named it; nothing else in this process owns it.
+    let socket = unsafe { UnixStream::from_raw_fd(descriptor) };
+    Some((socket, arguments.skip(1).collect()))
 }
 
 fn seal_and_start(command: Vec<String>, mut socket: UnixStream) -> Result<u8, CaptureError> {

@@ -54,11 +54,19 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) -> Result<(), 
 pub(super) fn receive(
     socket: &UnixStream,
 ) -> Result<([TcpListener; 2], [UdpSocket; 2], Pidfd), CaptureError> {
-    let listeners = receive_tagged(socket, LISTENERS)?;
-    let [t4, t6, u4, u6] = <[OwnedFd; 4]>::try_from(listeners).map_err(|_| wrong("four listeners"))?;
+    let (tcp, dns) = receive_listeners(socket)?;
     let command = receive_tagged(socket, COMMAND)?;
     let [command] = <[OwnedFd; 1]>::try_from(command).map_err(|_| wrong("one pidfd"))?;
-    Ok(([t4.into(), t6.into()], [u4.into(), u6.into()], Pidfd::from(command)))
+    Ok((tcp, dns, Pidfd::from(command)))
+}
+
+/// Waits for the first message, where it is the only one.
+pub(super) fn receive_listeners(
+    socket: &UnixStream,
+) -> Result<([TcpListener; 2], [UdpSocket; 2]), CaptureError> {
+    let listeners = receive_tagged(socket, LISTENERS)?;
+    let [t4, t6, u4, u6] = <[OwnedFd; 4]>::try_from(listeners).map_err(|_| wrong("four listeners"))?;
+    Ok(([t4.into(), t6.into()], [u4.into(), u6.into()]))
 }
 
 fn receive_tagged(socket: &UnixStream, tag: u8) -> Result<Vec<OwnedFd>, CaptureError> {

@@ -15,7 +15,9 @@ mod listeners;
 mod mounts;
 mod nft;
 mod privileges;
+pub(crate) mod probe;
 mod routes;
+mod scratch;
 mod syscall;
 
 use std::{
@@ -24,14 +26,15 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
     os::{fd::AsRawFd, unix::process::CommandExt},
     path::PathBuf,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
-pub use error::CaptureError;
+pub use error::{CaptureError, userns_hint};
+pub use scratch::{SCRATCH_VERB, Scratch, main as scratch_main, start as scratch};
 pub use syscall::{Pidfd, close_on_exec_from, harden, raise_descriptor_limit};
 
 /// The workload's own addresses on `lo`, the source of everything it sends.
@@ -39,10 +42,10 @@ pub use syscall::{Pidfd, close_on_exec_from, harden, raise_descriptor_limit};
 const OWN_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 const OWN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 8);
 /// Where the listeners live: foreign to the namespace, so that the workload cannot address them by loopback.
-const LISTEN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
-const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0xffff);
+pub(crate) const LISTEN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
+pub(crate) const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0xffff);
 /// Above the ephemeral range (60,999 by default), so that no outgoing connection of the workload is in its way.
-const LISTEN_PORT: u16 = 61_001;
+pub(crate) const LISTEN_PORT: u16 = 61_001;
 const DNS_PORT: u16 = 53;
 
 /// Hidden from the workload as a whole: nearly all it holds is sockets, and secret managers put their files there.
@@ -83,11 +86,12 @@ pub struct Captured {
 /// Starts `command` in a fresh user, network, mount, pid and IPC namespace that leads nowhere but to the returned sockets.
 ///
 /// The command sees exactly the environment that was set on `command`. It is killed when the calling *thread* ends,
-/// so call this from the main thread.
+/// so call this from the main thread. Its standard output goes to `output`.
 pub fn run(
     command: &[String],
     environment: &[(OsString, OsString)],
     seal: &Seal,
+    output: Stdio,
 ) -> Result<Captured, CaptureError> {
     let (ours, theirs) = handover::pair().map_err(CaptureError::step("create a socket pair"))?;
     let mut agent = Command::new("/proc/self/exe");
@@ -97,7 +101,7 @@ pub fn run(
         .arg(theirs.as_raw_fd().to_string())
         .arg("--")
         .args(command);
-    agent.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    agent.stdout(output).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     syscall::keep_across_exec(&mut agent, theirs.as_raw_fd());
     let mut agent = agent.spawn().map_err(CaptureError::step("start the agent"))?;
     drop(theirs);

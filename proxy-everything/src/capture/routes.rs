@@ -17,7 +17,7 @@ use super::{CaptureError, OWN_V4, OWN_V6};
 /// The kernel's `local` table: consulted before `main`, so that ICMP errors find their way back too.
 const TABLE_LOCAL: u32 = 255;
 /// `lo` is the first device of every network namespace.
-const LO_INDEX: u32 = 1;
+pub(super) const LO_INDEX: u32 = 1;
 
 /// Seals the namespace that the calling thread is in.
 pub(super) fn seal() -> Result<(), CaptureError> {
