@@ -16,6 +16,7 @@ mod mounts;
 mod nft;
 mod privileges;
 pub(crate) mod probe;
+mod raw_paths;
 mod routes;
 mod scratch;
 mod syscall;
@@ -63,10 +64,13 @@ pub struct Seal {
     /// The instance CA's certificate, PEM.
     pub ca_pem: String,
     /// Files and folders that the workload must not see: replaced by empty ones.
+    #[serde(with = "raw_paths")]
     pub masked: Vec<PathBuf>,
     /// Canonical; shown as they are, although they lie in `/run` or in a masked folder. Masks inside of them hold.
+    #[serde(with = "raw_paths")]
     pub kept: Vec<PathBuf>,
     /// Files that the workload may read but never change.
+    #[serde(with = "raw_paths")]
     pub read_only: Vec<PathBuf>,
 }
 
