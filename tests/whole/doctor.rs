@@ -7,7 +7,12 @@ use serde_json::Value;
 
 use crate::programs::{PYTHON, SECCOMP, SH};
 
-for_each_user!(all_is_well, a_line_for_each_finding, what_is_forbidden_fails_with_its_cure);
+for_each_user!(
+    all_is_well,
+    a_line_for_each_finding,
+    what_is_forbidden_fails_with_its_cure,
+    the_probe_stops_in_a_real_network,
+);
 
 fn findings(stdout: &[u8]) -> Vec<Value> {
     serde_json::from_slice(stdout)
@@ -64,4 +69,17 @@ fn what_is_forbidden_fails_with_its_cure(user: User) {
         assert!(sealed["fix"].as_str().unwrap().contains(cure), "{sealed:#}");
         assert_eq!(output.status.code(), Some(1));
     }
+}
+
+/// The network here has a second interface, which leads to a third one of the same test.
+fn the_probe_stops_in_a_real_network(user: User) {
+    let lab = Lab::new(user);
+    let program = lab.program();
+    let script = "/usr/sbin/ip link add test0 type veth peer name test1 && exec \"$1\" __probe attached none";
+    let mut command = user.command("/usr/bin/unshare");
+    command.args(["--user", "--map-root-user", "--net", SH, "-c", script, "sh"]).arg(program.get_program());
+    let output = command.output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(lines.starts_with(r#"{"name":"another interface than lo","outcome":"Answered""#), "{lines}");
+    assert_eq!((lines.lines().count(), output.status.code()), (1, Some(1)), "{lines}");
 }
