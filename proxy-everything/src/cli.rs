@@ -56,6 +56,14 @@ pub enum Verb {
     Ca(CaVerb),
     /// Say which instance runs, and under which generation of the policy, as JSON
     Status(Which),
+    /// Check this machine, and try the ways round the proxy
+    ///
+    /// Looks at the kernel, its switches and what surrounds it, then makes scratch networks as `run` does, tries to get out of them, and
+    /// prints one line for each check and attempt: ok, warn, fail or n/a, a name, and what was found; for warn and fail, the cure on the next
+    /// line. Nothing is sent to a real network. Root also tries a network with every capability.
+    ///
+    /// Exit status: 0 if nothing fails, 1 if something does.
+    Doctor(DoctorOptions),
     /// Print a completion script
     #[command(
         after_help = "Example:\n  proxy-everything completions bash > ~/.local/share/bash-completion/completions/proxy-everything"
@@ -196,6 +204,14 @@ pub struct RunOptions {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<String>,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorOptions {
+    /// Print a JSON array instead: objects with `status`, `name`, `found` and, if there is a cure, `fix`
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where running instances are found.

@@ -21,6 +21,9 @@ use crate::{
     state::StateDir,
 };
 
+/// A document that is refused.
+const FAULTY: u8 = 2;
+
 /// Judges the document in `file` by itself; the inner `Err` is its fault.
 pub fn check(file: &Path) -> anyhow::Result<Result<String, String>> {
     let document = policy::Document::parse(&read(file)?);
@@ -108,6 +111,20 @@ fn find(which: &Which) -> anyhow::Result<PathBuf> {
             running.push(last);
             let ids = running.iter().filter_map(|path| path.file_stem()).map(|id| id.to_string_lossy());
             bail!("several instances run; choose one with --instance: {}", ids.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Prints what was said of a document, and gives the exit status.
+pub fn told(verdict: Result<String, String>) -> u8 {
+    match verdict {
+        Ok(good) => {
+            println!("{good}");
+            0
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            FAULTY
         }
     }
 }

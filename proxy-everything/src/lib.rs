@@ -34,6 +34,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod client;
+pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod hidden;

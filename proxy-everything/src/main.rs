@@ -7,18 +7,19 @@ use clap::Parser;
 use proxy_everything::{
     app, capture,
     cli::{self, Cli, PolicyVerb, Verb},
-    client, keeper,
+    client::{self, told},
+    doctor, keeper,
 };
 
 /// The proxy's own failure; a command's exit status is passed on instead.
 const FAILURE: u8 = 125;
-/// A document that is refused.
-const FAULTY: u8 = 2;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(capture::AGENT_VERB) {
-        return capture::agent_main(arguments);
+    match arguments.next().as_deref() {
+        Some(capture::AGENT_VERB) => return capture::agent_main(arguments),
+        Some(doctor::PROBE_VERB) => return doctor::probe_main(arguments),
+        _ => {}
     }
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
@@ -44,21 +45,9 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
         Verb::Ca(verb) => client::ca(&verb)?,
         Verb::Status(which) => print!("{}", client::show("/v1/status", &which)?),
+        Verb::Doctor(options) => return doctor::run(&options),
         Verb::Completions { shell } => cli::completions(shell),
         Verb::Man { directory } => cli::man(&directory)?,
     }
     Ok(0)
-}
-
-fn told(verdict: Result<String, String>) -> u8 {
-    match verdict {
-        Ok(good) => {
-            println!("{good}");
-            0
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            FAULTY
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod ca;
 mod clients;
 mod dns;
 mod docs;
+mod doctor;
 mod engines;
 mod framing;
 mod handlers;

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use harness::{Finished, Lab, TOKEN_POLICY, User, for_each_user, wait};
 
@@ -123,7 +123,9 @@ fn a_real_agent(user: User) {
     let lab = Lab::new(user);
     let socket = lab.path("work/agent");
     let mut agent = user.command("/usr/bin/ssh-agent");
-    let _agent = Agent(agent.args(["-D", "-a", text(&socket)]).spawn().expect("start ssh-agent"));
+    let _agent = Agent(
+        agent.args(["-D", "-a", text(&socket)]).stdout(Stdio::null()).spawn().expect("start ssh-agent"),
+    );
     wait::until("ssh-agent to listen", || {
         fs::metadata(&socket).is_ok_and(|found| found.file_type().is_socket()).then_some(())
     });

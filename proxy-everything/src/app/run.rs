@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::{Child, ExitStatus},
+    process::{Child, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -74,7 +74,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
     let signals = signals::hold().context("cannot watch for signals")?;
     let inward = if published.is_empty() { 0 } else { MAX_INWARD };
-    let captured = capture::run(&options.command, &environment, seal, inward);
+    let captured = capture::run(&options.command, &environment, seal, inward, Stdio::inherit());
     let admin = Arc::new(admin);
     match captured {
         Ok(captured) => serve(captured, signals, instance, published, &admin),

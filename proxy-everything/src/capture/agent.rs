@@ -16,7 +16,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CaptureError, Seal, Sockets, handover, nft, routes, sealed, syscall, uplink};
+use super::{CaptureError, Seal, Sockets, handover, nft, routes, scratch, sealed, syscall, uplink};
 
 /// The proxy's own failure, as `env`, `timeout` and `docker run` report theirs.
 pub(super) const FAILURE: u8 = 125;
@@ -30,6 +30,8 @@ pub(super) enum Task {
     Attach { network: RawFd, user: Option<RawFd>, inward: usize },
     /// The same, after moving its uplink into the namespace that the agent starts in.
     Unplug { network: RawFd, inward: usize },
+    /// Make and seal a network for the doctor, and become the command.
+    Scratch,
 }
 
 /// `proxy-everything __agent DESCRIPTOR -- COMMAND...`; never returns to the caller's program.
@@ -55,6 +57,7 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
     super::close_on_exec_from(3).map_err(CaptureError::step("close inherited descriptors"))?;
     match handover::receive_task(&socket)? {
         Task::Run { seal, inward } => return sealed::start(&seal, inward, command, socket),
+        Task::Scratch => return scratch::become_command(socket, &command),
         Task::Attach { network, user, inward } => {
             enter(network, user)?;
             handover::send_sockets(&socket, &seal(inward)?)?;
@@ -68,7 +71,7 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
 }
 
 /// Seals the namespace that this process has entered. Safe to repeat.
-fn seal(inward: usize) -> Result<Sockets, CaptureError> {
+pub(super) fn seal(inward: usize) -> Result<Sockets, CaptureError> {
     routes::seal()?;
     let sockets = Sockets::bind(inward)?;
     nft::install()?;

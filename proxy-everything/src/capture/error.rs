@@ -46,7 +46,7 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Step { step, source }
     }
 
@@ -75,8 +75,21 @@ fn forbidden(error: &io::Error) -> bool {
     )
 }
 
-/// The known ways in which user namespaces are switched off, most specific first.
+/// The cure where namespaces are forbidden, as far as it can be told.
 fn hint() -> Option<&'static str> {
+    if let Some(hint) = userns_hint() {
+        return Some(hint);
+    }
+    let filtered =
+        std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("Seccomp:\t2"));
+    filtered.then_some(
+        "a seccomp filter is in force, as in a Docker container: start the container with \
+         `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run outside of it",
+    )
+}
+
+/// The known ways in which user namespaces are switched off, most specific first, with the cure of each.
+pub fn userns_hint() -> Option<&'static str> {
     let sysctl =
         |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     if sysctl("/proc/sys/user/max_user_namespaces", "0") {
@@ -93,10 +106,5 @@ fn hint() -> Option<&'static str> {
              `userns` to this binary, or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
         );
     }
-    let filtered =
-        std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("Seccomp:\t2"));
-    filtered.then_some(
-        "a seccomp filter is in force, as in a Docker container: start the container with \
-         `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run outside of it",
-    )
+    None
 }

@@ -18,7 +18,10 @@ mod namespace;
 mod nft;
 mod passing;
 mod privileges;
+pub(crate) mod probe;
+mod raw_paths;
 mod routes;
+mod scratch;
 mod sealed;
 mod syscall;
 mod uplink;
@@ -31,18 +34,19 @@ use std::{
         unix::{net::UnixStream, process::CommandExt},
     },
     path::PathBuf,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
-pub use error::CaptureError;
+pub use error::{CaptureError, userns_hint};
 pub use inward::Inward;
 pub use listeners::Sockets;
 pub use namespace::Namespace;
 pub use passing::{receive as receive_descriptors, send as send_descriptors};
+pub use scratch::{Scratch, start as scratch};
 pub use syscall::{
     Pidfd, close_on_exec_from, harden, inherited, keep_across_exec, leave_network, raise_descriptor_limit,
 };
@@ -53,10 +57,10 @@ use agent::Task;
 const OWN_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 const OWN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 8);
 /// Where the listeners live: foreign to the namespace, so that the workload cannot address them by loopback.
-const LISTEN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
-const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0xffff);
+pub(crate) const LISTEN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 255, 1);
+pub(crate) const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0xffff);
 /// Above the ephemeral range (60,999 by default), so that no outgoing connection of the workload is in its way.
-const LISTEN_PORT: u16 = 61_001;
+pub(crate) const LISTEN_PORT: u16 = 61_001;
 const DNS_PORT: u16 = 53;
 
 /// Hidden from the workload as a whole: nearly all it holds is sockets, and secret managers put their files there.
@@ -74,10 +78,13 @@ pub struct Seal {
     /// The instance CA's certificate, PEM.
     pub ca_pem: String,
     /// Files and folders that the workload must not see: replaced by empty ones.
+    #[serde(with = "raw_paths")]
     pub masked: Vec<PathBuf>,
     /// Canonical; shown as they are, although they lie in `/run` or in a masked folder. Masks inside of them hold.
+    #[serde(with = "raw_paths")]
     pub kept: Vec<PathBuf>,
     /// Files that the workload may read but never change.
+    #[serde(with = "raw_paths")]
     pub read_only: Vec<PathBuf>,
 }
 
@@ -94,15 +101,17 @@ pub struct Captured {
 
 /// Starts `command` in a fresh user, network, mount, pid and IPC namespace that leads nowhere but to the returned sockets.
 ///
-/// The command sees exactly the environment that is given here. It is killed when the calling *thread* ends,
-/// so call this from the main thread. `inward`: how many sockets for published ports are wanted.
+/// The command sees exactly the environment that is given here, and its standard output goes to `output`. It is killed when the
+/// calling *thread* ends, so call this from the main thread. `inward`: how many sockets for published ports are wanted.
 pub fn run(
     command: &[String],
     environment: &[(OsString, OsString)],
     seal: Seal,
     inward: usize,
+    output: Stdio,
 ) -> Result<Captured, CaptureError> {
-    let (mut agent, socket) = start(&Task::Run { seal, inward }, &[], command, environment)?;
+    let task = Task::Run { seal, inward };
+    let (mut agent, socket) = start(&task, &[], command, environment, output)?;
     let received = || Ok((handover::receive_sockets(&socket)?, handover::receive_command(&socket)?));
     match received() {
         Ok((sockets, command)) => Ok(Captured { sockets, agent, command }),
@@ -131,7 +140,7 @@ pub fn unplug(namespace: &Namespace, inward: usize) -> Result<Sockets, CaptureEr
 }
 
 fn seal(task: &Task, kept: &[RawFd]) -> Result<Sockets, CaptureError> {
-    let (mut agent, socket) = start(task, kept, &[], &[])?;
+    let (mut agent, socket) = start(task, kept, &[], &[], Stdio::null())?;
     let sockets = handover::receive_sockets(&socket);
     if sockets.is_err() {
         let _ = agent.kill();
@@ -147,11 +156,12 @@ fn start(
     kept: &[RawFd],
     command: &[String],
     environment: &[(OsString, OsString)],
+    output: Stdio,
 ) -> Result<(Child, UnixStream), CaptureError> {
     let (ours, theirs) = UnixStream::pair().map_err(CaptureError::step("create a socket pair"))?;
     let mut agent = Command::new("/proc/self/exe");
     agent.arg0("proxy-everything").arg(AGENT_VERB).arg(theirs.as_raw_fd().to_string());
-    agent.arg("--").args(command);
+    agent.arg("--").args(command).stdout(output);
     agent.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     keep_across_exec(&mut agent, [kept, &[theirs.as_raw_fd()]].concat());
     let mut child = agent.spawn().map_err(CaptureError::step("start the agent"))?;

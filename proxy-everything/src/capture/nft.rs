@@ -20,7 +20,7 @@ use super::{
     CaptureError, DNS_PORT, LISTEN_PORT, LISTEN_V4, LISTEN_V6, OWN_V4, OWN_V6, expressions::Tproxy, syscall,
 };
 
-const TABLE: &std::ffi::CStr = c"proxy_everything";
+pub(super) const TABLE: &std::ffi::CStr = c"proxy_everything";
 /// Before the routing decision and before any filter that the workload might add: the priority named `mangle`.
 const PRIORITY_MANGLE: i32 = -150;
 const TCP: u8 = libc::IPPROTO_TCP as u8;
@@ -52,6 +52,13 @@ fn rules() -> FinalizedBatch {
         });
     }
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
+        // An ICMPv6 error is not heeded while connect(2) is still under way on `lo`: the client would wait for its next try.
+        add(&mut batch, &chain, "not addressable", |rule| {
+            to_address(rule, listener);
+            rule.add_expr(&nft_expr!(meta l4proto));
+            rule.add_expr(&nft_expr!(cmp == TCP));
+            reject(rule, RejectionType::TcpRst);
+        });
         add(&mut batch, &chain, "not addressable", |rule| {
             to_address(rule, listener);
             reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
@@ -150,7 +157,7 @@ fn reject(rule: &mut Rule<'_>, how: RejectionType) {
 }
 
 /// Sends the batch in one message, which makes it one transaction, and waits for every acknowledgement.
-fn send(batch: &FinalizedBatch) -> io::Result<()> {
+pub(super) fn send(batch: &FinalizedBatch) -> io::Result<()> {
     let socket = mnl::Socket::new(mnl::Bus::Netfilter)?;
     let pages: Vec<_> = batch.iter().map(io::IoSlice::new).collect();
     syscall::send_to_kernel(socket.as_raw_fd(), &pages)?;

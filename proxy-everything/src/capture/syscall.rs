@@ -13,7 +13,7 @@ use std::{
 
 use nix::{fcntl, sys::resource, sys::signal::Signal, unistd::Pid};
 
-fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+pub(super) fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
