@@ -11,14 +11,17 @@ mod secrets;
 use std::{path::PathBuf, sync::Arc};
 
 use handlers::Chain;
-use policy::{BindingId, Policy};
+use policy::{BindingId, DnsType, Policy};
 
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use secrets::{Visible, secret_files, secret_variables, trusted_files};
 
-use crate::upstream::Upstream;
+use crate::{
+    dns::Bounds,
+    upstream::{Resolver, Upstream},
+};
 
 /// A policy document, parsed, and where its relative paths begin.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub struct Generation {
     limits: Limits,
     policy: Arc<Policy>,
     bound: Vec<Bound>,
+    resolver: Resolver,
+    dns_types: Vec<DnsType>,
     upstream: Upstream,
 }
 
@@ -65,12 +70,15 @@ impl Generation {
         document: Document,
         engine: &LazyEngine,
         visible: &Visible,
+        bounds: &Arc<Bounds>,
     ) -> Result<Self, ConfigError> {
         let policy = Arc::new(Policy::compile(&document.parsed));
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, engine, visible)?;
-        let upstream = load::upstream(&policy, &document, &limits)?;
-        Ok(Self { number, text: document.text, limits, policy, bound, upstream })
+        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(bounds));
+        let upstream = load::upstream(&policy, &document, &limits, resolver.clone())?;
+        let dns_types = document.parsed.dns.types;
+        Ok(Self { number, text: document.text, limits, policy, bound, resolver, dns_types, upstream })
     }
 
     /// Grows with every accepted change.
@@ -96,6 +104,16 @@ impl Generation {
     /// The handlers of a binding that the policy chose.
     pub fn chain(&self, binding: BindingId) -> Option<&Bound> {
         self.bound.get(binding.index())
+    }
+
+    /// Where names lead.
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// Types of DNS record that are passed on beside the usual ones.
+    pub fn dns_types(&self) -> &[DnsType] {
+        &self.dns_types
     }
 
     /// Where requests go in the end.
