@@ -22,6 +22,9 @@ const SYNTHETIC_TTL: u32 = 5;
 /// Seconds; see `upstream/lookup.rs`, whose bounds do not hold for what stands in the system's files.
 const TTL: std::ops::RangeInclusive<u32> = 1..=86_400;
 
+/// Addresses in one answer: a name with thousands must not push all others out of memory.
+const MAX_ADDRESSES: usize = 64;
+
 /// What is sent, and what the record says.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -82,7 +85,8 @@ pub(super) async fn answer(query: &Query, instance: &Instance, generation: &Gene
     };
     let kind = query.query_type();
     let usual = [RecordType::A, RecordType::AAAA, RecordType::CNAME, RecordType::HTTPS, RecordType::SVCB];
-    if !usual.contains(&kind) && !generation.dns_types().iter().any(|listed| listed.code() == u16::from(kind)) {
+    if !usual.contains(&kind) && !generation.dns_types().iter().any(|listed| listed.code() == u16::from(kind))
+    {
         return Answer { rule: Some(resolution.rule), ..unsupported() };
     }
     let asked = Asked { name: query.name(), host, kind, rule: resolution.rule, instance, generation };
@@ -191,7 +195,7 @@ impl Asked<'_> {
     fn addresses(self, found: &[Record], ttl: u32) -> Answer {
         let mut refusal = None;
         let mut records = Vec::new();
-        for record in found.iter().filter(|record| record.record_type() == self.kind) {
+        for record in found.iter().filter(|record| record.record_type() == self.kind).take(MAX_ADDRESSES) {
             let Some(address) = record.data.ip_addr() else { continue };
             match self.generation.policy().check_answer(address) {
                 Ok(()) if capture::stays_inside(address) || names::is_synthetic(address) => {

@@ -173,10 +173,14 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense() {
-        let twice = question(|message| drop(message.add_query(Query::new())));
+        let twice = question(|message| {
+            message.add_query(Query::new());
+        });
         let none = question(|message| message.queries.clear());
         let update = question(|message| message.metadata.op_code = OpCode::Notify);
-        let version = question(|message| drop(message.set_edns(Edns::new().set_version(1).clone())));
+        let version = question(|message| {
+            message.set_edns(Edns::new().set_version(1).clone());
+        });
         let answer = question(|message| message.metadata.message_type = MessageType::Response);
         for (bytes, expected) in [
             (&b""[..], None),
@@ -214,7 +218,7 @@ mod tests {
     fn what_does_not_fit_is_cut() {
         let text = "x".repeat(200);
         for (payload, carrier, records, length, truncated, code) in [
-            (None, Carrier::Udp, 1, 240..512, false, 0),
+            (None, Carrier::Udp, 1, 200..512, false, 0),
             (None, Carrier::Udp, 3, 0..512, true, 0),
             (Some(1232), Carrier::Udp, 3, 600..1232, false, 0),
             (Some(100), Carrier::Udp, 3, 0..512, true, 0),
@@ -242,7 +246,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_get_a_small_reply_or_none(start in 0usize..30, junk in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let mut bytes = question(|message| drop(message.set_edns(Edns::new())));
+            let mut bytes = question(|message| {
+                message.set_edns(Edns::new());
+            });
             bytes.truncate(start);
             bytes.extend(junk);
             match read(&bytes) {

@@ -236,8 +236,8 @@ fn look_ups() {
             "2:22: `dns.test` is no address; write an IP address, or an IP address and a port as in `127.0.0.1:8443` or `[::1]:8443`",
         ),
         (
-            "dns: { types: [TXT, TX] }",
-            "1:21: `TX` is no type of record that can be let through; did you mean `TXT`?",
+            "dns: { types: [TXT, TXTT] }",
+            "1:21: `TXTT` is no type of record that can be let through; did you mean `TXT`?",
         ),
         (
             "dns:|  types: [ANY]",

@@ -4,7 +4,6 @@ use super::*;
 
 #[test]
 fn who_serves_a_name_and_how_it_is_named() {
-    const HANDLER: &str = "handlers: {h: {deny: {}}}\n";
     for (document, host, served, named) in [
         ("allowedHosts: [a.test]", "a.test", Served::Upstream, Named::Exactly),
         ("allowedHosts: ['*.test', a.test]", "a.test", Served::Upstream, Named::Exactly),
@@ -24,7 +23,7 @@ fn who_serves_a_name_and_how_it_is_named() {
         ),
         ("outboundByHost: {b.test: h}\nenableInternet: true", "a.test", Served::Upstream, Named::ByPattern),
     ] {
-        let policy = policy(&format!("{HANDLER}{document}"));
+        let policy = policy(document);
         let host = CanonicalHost::parse(host).unwrap();
         let told = (policy.resolves(&host).unwrap().served, policy.named(&host));
         assert_eq!(told, (served, named), "{document}");
