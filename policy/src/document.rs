@@ -4,6 +4,7 @@
 //! handler and secret exists. `source` is the document as it is spelled, `read` turns the one into the other; what
 //! can be judged without opening a file is judged here, with line and column.
 
+mod dns;
 mod handler;
 mod limits;
 mod read;
@@ -11,6 +12,7 @@ mod source;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+pub use dns::{Dns, DnsType};
 pub use handler::{HandlerSource, Template, TemplatePart};
 pub use limits::Limits;
 
@@ -35,6 +37,8 @@ pub struct Document {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Addresses that are used instead of what DNS says.
     pub resolve: Vec<ResolveEntry>,
+    /// How names are looked up.
+    pub dns: Dns,
     /// PEM files with certificates that an upstream's chain may end in, beside the public ones.
     pub upstream_roots: Vec<String>,
     /// Deadlines and bounds.

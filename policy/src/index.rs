@@ -97,6 +97,11 @@ impl Index {
         specific.or_else(|| self.any.find(asked))
     }
 
+    /// Whether a pattern is this very name, for whichever scheme and port.
+    pub(crate) fn has_name(&self, host: &CanonicalHost) -> bool {
+        host.name().is_some_and(|name| self.names.contains_key(name))
+    }
+
     fn find_name(&self, name: &str, asked: Asked) -> Option<usize> {
         let exact = self.names.get(name).and_then(|scopes| scopes.find(asked));
         exact.or_else(|| self.find_glob(name, asked))

@@ -2,8 +2,8 @@
 //!
 //! Text goes in ([`Document::parse`]) and is either a typed document or a [`Fault`] with its line and column.
 //! [`Policy::compile`] turns the document into indexes; [`Policy::decide`] is asked once per request,
-//! [`Policy::treat`] once per connection, [`Policy::resolves`] once per DNS question and
-//! [`Policy::check_address`] once per address about to be dialled.
+//! [`Policy::treat`] once per connection, [`Policy::resolves`] once per DNS question, [`Policy::check_answer`] once
+//! per address in its answer and [`Policy::check_address`] once per address about to be dialled.
 //! No sockets, files, clock or environment: the same facts always give the same answer.
 //!
 //! ```
@@ -34,10 +34,10 @@ pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
 };
 pub use document::{
-    Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource, Template,
-    TemplatePart,
+    Dns, DnsType, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
+    Template, TemplatePart,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
 pub use pattern::{Pattern, PatternError};
-pub use policy::Policy;
+pub use policy::{Named, Policy, Resolution, Served};

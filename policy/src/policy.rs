@@ -3,6 +3,8 @@
 //! Receives a [`Document`] once and facts ever after; hands on decisions. The order in which the parts of the document
 //! are asked is the order of the lines in `decide_asked`. A policy never changes: a new document makes a new one.
 
+mod names;
+
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
@@ -14,6 +16,8 @@ use crate::{
     address::{embedded, special},
     index::{Asked, Index},
 };
+
+pub use names::{Named, Resolution, Served};
 
 /// A document compiled for fast answers.
 #[derive(Debug)]
@@ -151,21 +155,6 @@ impl Policy {
                 }),
             },
         }
-    }
-
-    /// Whether DNS may answer for a host: some request for it could pass, on whichever port.
-    pub fn resolves(&self, host: &CanonicalHost) -> Result<Rule, Denial> {
-        let mut refusal = None;
-        for &port in &self.ports {
-            for scheme in Scheme::ALL {
-                match self.decide_asked(host, Asked { scheme: Some(scheme), port }) {
-                    Decision::Forward { rule, .. } => return Ok(rule),
-                    Decision::Deny(denial) => refusal = refusal.or(Some(denial)),
-                }
-            }
-        }
-        let default = || Denial { reason: Reason::InternetDisabled, rule: self.labels.default.clone() };
-        Err(refusal.unwrap_or_else(default))
     }
 
     /// Whether an address may be dialled for a request of this scheme; `None` is a connection that is not HTTP.

@@ -14,14 +14,17 @@ use std::{
 };
 
 use handlers::Chain;
-use policy::{BindingId, Policy};
+use policy::{BindingId, DnsType, Policy};
 
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
-use crate::upstream::Upstream;
+use crate::{
+    dns::Bounds,
+    upstream::{Resolver, Upstream},
+};
 
 /// A policy document, parsed, and where its relative paths begin.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub struct Generation {
     limits: Limits,
     policy: Arc<Policy>,
     bound: Vec<Bound>,
+    resolver: Resolver,
+    dns_types: Vec<DnsType>,
     upstream: Upstream,
 }
 
@@ -69,13 +74,16 @@ impl Generation {
         document: Document,
         engine: &LazyEngine,
         visible: &Visible,
+        bounds: &Arc<Bounds>,
     ) -> Result<Self, ConfigError> {
         let policy = Arc::new(Policy::compile(&document.parsed));
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, engine, visible)?;
-        let upstream = load::upstream(&policy, &document, &limits)?;
-        let Document { text, base, .. } = document;
-        Ok(Self { number, text, base, limits, policy, bound, upstream })
+        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(bounds));
+        let upstream = load::upstream(&policy, &document, &limits, resolver.clone())?;
+        let Document { text, base, parsed } = document;
+        let dns_types = parsed.dns.types;
+        Ok(Self { number, text, base, limits, policy, bound, resolver, dns_types, upstream })
     }
 
     /// Grows with every accepted change.
@@ -106,6 +114,16 @@ impl Generation {
     /// The handlers of a binding that the policy chose.
     pub fn chain(&self, binding: BindingId) -> Option<&Bound> {
         self.bound.get(binding.index())
+    }
+
+    /// Where names lead.
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// Types of DNS record that are passed on beside the usual ones.
+    pub fn dns_types(&self) -> &[DnsType] {
+        &self.dns_types
     }
 
     /// Where requests go in the end.

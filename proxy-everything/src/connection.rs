@@ -9,6 +9,7 @@ use policy::{ConnectionFacts, Treatment};
 use crate::{
     accept::Accepted,
     audit::Protocol,
+    dns,
     error::ConnectionError,
     http::{self, Transport},
     instance::Instance,
@@ -18,6 +19,9 @@ use crate::{
 
 /// Serves `accepted` to its end.
 pub async fn serve(accepted: Accepted, instance: Arc<Instance>) {
+    if accepted.trail.destination().port() == dns::PORT {
+        return dns::serve_connection(accepted, instance).await;
+    }
     let silence = instance.current().limits().sniff();
     let Some(sniffed) = accepted.sniff(silence).await else { return };
     match sniffed.wire {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::{
     audit::AuditLog,
     config::{ConfigError, Document, Generation, LazyEngine, Visible},
+    dns::{Bounds, Names},
     tls::TlsOpener,
 };
 
@@ -24,6 +25,10 @@ pub struct Instance {
     pub audit: Arc<AuditLog>,
     /// Opens its TLS.
     pub tls: TlsOpener,
+    /// Which addresses it was given for which names.
+    pub names: Names,
+    /// How many names it may ask for.
+    pub bounds: Arc<Bounds>,
     engine: Arc<LazyEngine>,
     visible: Visible,
     generation: watch::Sender<Arc<Generation>>,
@@ -66,12 +71,15 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let first = Generation::load(parts.generation, document, &parts.engine, &parts.visible)?;
+        let bounds = Arc::default();
+        let first = Generation::load(parts.generation, document, &parts.engine, &parts.visible, &bounds)?;
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
             audit: parts.audit,
             tls: parts.tls,
+            names: Names::default(),
+            bounds,
             engine: parts.engine,
             visible: parts.visible,
             generation: watch::Sender::new(Arc::new(first)),
@@ -97,7 +105,7 @@ impl Instance {
     pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.current().number() + 1;
-        let next = Generation::load(number, document, &self.engine, &self.visible)?;
+        let next = Generation::load(number, document, &self.engine, &self.visible, &self.bounds)?;
         self.generation.send_replace(Arc::new(next));
         tracing::info!(generation = number, "policy in force");
         Ok(number)

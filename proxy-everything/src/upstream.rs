@@ -3,6 +3,7 @@
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
 mod connector;
+mod lookup;
 mod resolve;
 mod stream;
 
@@ -20,6 +21,7 @@ use rustls::RootCertStore;
 
 use connector::Connector;
 pub use connector::connect_tcp;
+pub use lookup::LookupError;
 pub use resolve::Resolver;
 pub use stream::UpstreamAddress;
 

@@ -15,6 +15,7 @@
 
 mod admin;
 mod audit;
+mod authority;
 mod binary;
 mod ca;
 mod canary;
@@ -33,6 +34,7 @@ pub mod wait;
 
 pub use admin::{Answer, request};
 pub use audit::Audit;
+pub use authority::Authority;
 pub use ca::{Certificate, TestCa};
 pub use canary::Canary;
 pub use container::Container;

@@ -18,6 +18,7 @@ pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
 pub(crate) const NAMES: &str = include_str!("../clients/names.py");
+pub(crate) const QUESTIONS: &str = include_str!("../clients/questions.py");
 pub(crate) const SEARCH: &str = include_str!("../clients/search.py");
 pub(crate) const SECCOMP: &str = include_str!("../clients/seccomp.py");
 pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");

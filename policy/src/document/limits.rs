@@ -37,6 +37,12 @@ pub struct Limits {
     pub max_connections: u32,
     /// Size of an upstream's response head.
     pub max_response_head_kib: u32,
+    /// For a name to be looked up.
+    pub dns_timeout_ms: u32,
+    /// DNS questions of the workload.
+    pub dns_questions_per_second: u32,
+    /// Names that no entry spells out and that the resolver has not been asked for lately.
+    pub dns_new_names_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -55,6 +61,9 @@ impl Default for Limits {
             handler_memory_mib: 64,
             max_connections: 10_000,
             max_response_head_kib: 64,
+            dns_timeout_ms: 5_000,
+            dns_questions_per_second: 200,
+            dns_new_names_per_minute: 120,
         }
     }
 }
@@ -75,7 +84,7 @@ impl Limits {
         Ok(limits)
     }
 
-    fn fields(&mut self) -> [(&'static str, &mut u32); 13] {
+    fn fields(&mut self) -> [(&'static str, &mut u32); 16] {
         [
             ("connectTimeoutMs", &mut self.connect_timeout_ms),
             ("tlsHandshakeTimeoutMs", &mut self.tls_handshake_timeout_ms),
@@ -90,6 +99,9 @@ impl Limits {
             ("handlerMemoryMib", &mut self.handler_memory_mib),
             ("maxConnections", &mut self.max_connections),
             ("maxResponseHeadKib", &mut self.max_response_head_kib),
+            ("dnsTimeoutMs", &mut self.dns_timeout_ms),
+            ("dnsQuestionsPerSecond", &mut self.dns_questions_per_second),
+            ("dnsNewNamesPerMinute", &mut self.dns_new_names_per_minute),
         ]
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
+    Dns, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
     source::{Entries, SecretWords, Source, Word, Words},
 };
 use crate::{
@@ -36,6 +36,7 @@ pub(super) fn document(source: Source) -> Result<Document, Fault> {
             .unwrap_or_default(),
         enable_internet: source.enable_internet,
         resolve: resolve(source.resolve)?,
+        dns: Dns::read(source.dns)?,
         upstream_roots: source
             .upstream_roots
             .into_iter()
@@ -192,7 +193,7 @@ fn resolve(entries: Entries<Words>) -> Result<Vec<ResolveEntry>, Fault> {
     Ok(list)
 }
 
-fn target(word: &Word) -> Result<ResolveTarget, Fault> {
+pub(super) fn target(word: &Word) -> Result<ResolveTarget, Fault> {
     if let Ok(address) = word.value.parse() {
         return Ok(ResolveTarget { address, port: None });
     }

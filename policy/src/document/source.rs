@@ -37,6 +37,7 @@ pub(super) struct Source {
     pub(super) handlers: Entries<HandlerWords>,
     pub(super) secrets: Entries<SecretWords>,
     pub(super) resolve: Entries<Words>,
+    pub(super) dns: DnsWords,
     pub(super) upstream_roots: Vec<Word>,
     pub(super) limits: Entries<Spanned<u32>>,
 }
@@ -81,6 +82,14 @@ pub(super) struct RespondWords {
 pub(super) struct SecretWords {
     pub(super) env: Option<Word>,
     pub(super) file: Option<Word>,
+}
+
+/// The keys of `dns`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DnsWords {
+    pub(super) servers: Vec<Word>,
+    pub(super) types: Vec<Word>,
 }
 
 /// A mapping in the order of the text, with the places of its keys.

@@ -31,6 +31,7 @@ secrets:
 resolve:
   api.example.test: 127.0.0.1
   "api.example.test:443": ["127.0.0.1:8443", "[::1]:8443", "::1"]
+dns: { servers: [192.0.2.53, "192.0.2.54:5353", "[2001:db8::53]:5353"], types: [TXT, MX] }
 upstreamRoots: [private-ca.pem]
 limits: { connectTimeoutMs: 1, handlerMemoryMib: 128 }
 "#;
@@ -117,6 +118,9 @@ fn the_rest_of_a_document() {
         },
     ];
     assert_eq!(document.resolve, resolve);
+    let servers = ["192.0.2.53:53", "192.0.2.54:5353", "[2001:db8::53]:5353"];
+    assert_eq!(document.dns.servers, servers.map(|server| server.parse().unwrap()));
+    assert_eq!(document.dns.types.iter().map(|kind| kind.code()).collect::<Vec<_>>(), [16, 15]);
     assert_eq!(document.upstream_roots, ["private-ca.pem"]);
     assert_eq!(
         document.limits,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Authority;
 
+mod names;
 mod properties;
 
 fn policy(text: &str) -> Policy {
@@ -279,7 +280,7 @@ fn a_name_resolves_if_some_request_for_it_could_pass() {
         ("enableInternet: true\ndeniedHosts: ['a.test:443', 'a.test:80']", "a.test", Ok("enableInternet")),
     ] {
         let told = policy(document).resolves(&CanonicalHost::parse(host).unwrap());
-        let told = told.map(|rule| rule.to_string());
+        let told = told.map(|resolution| resolution.rule.to_string());
         let told = told.map_err(|denial| format!("{} by {}", denial.reason, denial.rule));
         assert_eq!(told.as_deref().map_err(String::as_str), wanted, "{document} and {host}");
     }

@@ -42,7 +42,7 @@ pub enum Protocol {
     /// HTTP/2.
     #[serde(rename = "h2")]
     Http2,
-    /// DNS over UDP.
+    /// DNS.
     #[serde(rename = "dns")]
     Dns,
 }

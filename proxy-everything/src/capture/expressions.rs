@@ -1,4 +1,4 @@
-//! The one nftables expression that the `nftnl` crate lacks and a transparent proxy is made of: `tproxy`. Receives the
+//! The nftables expressions that the `nftnl` crate lacks: `tproxy`, which a transparent proxy is made of, and `notrack`. Receives the
 //! listener's address and port, hands on what the kernel expects: two registers loaded, then the expression that reads them.
 
 use std::{net::IpAddr, ptr::NonNull};
@@ -45,5 +45,19 @@ impl Expression for Tproxy {
             sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_TPROXY_REG_PORT as u16, Register::Reg2.to_raw());
             expression
         }
+    }
+}
+
+/// `notrack`: no connection tracking for the packet, and hence no translation of its addresses.
+pub(super) struct Notrack;
+
+impl Expression for Notrack {
+    #[expect(
+        clippy::expect_used,
+        reason = "allocation failure, or a libnftnl older than the one we link against"
+    )]
+    fn to_expr(&self, _rule: &Rule<'_>) -> NonNull<sys::nftnl_expr> {
+        // SAFETY: the name is a C string; the expression has no attributes; the rule takes ownership.
+        unsafe { NonNull::new(sys::nftnl_expr_alloc(c"notrack".as_ptr())).expect("libnftnl knows notrack") }
     }
 }

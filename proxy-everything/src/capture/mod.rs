@@ -28,7 +28,7 @@ mod uplink;
 
 use std::{
     ffi::OsString,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::{
         fd::{AsRawFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
@@ -62,6 +62,13 @@ pub(crate) const LISTEN_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0x
 /// Above the ephemeral range (60,999 by default), so that no outgoing connection of the workload is in its way.
 pub(crate) const LISTEN_PORT: u16 = 61_001;
 const DNS_PORT: u16 = 53;
+
+/// Whether packets to `address` never leave the workload's namespace, so that they cannot reach who is meant by it outside.
+pub fn stays_inside(address: IpAddr) -> bool {
+    let ours: [IpAddr; 4] = [OWN_V4.into(), OWN_V6.into(), LISTEN_V4.into(), LISTEN_V6.into()];
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified() || ours.contains(&address)
+}
 
 /// Hidden from the workload as a whole: nearly all it holds is sockets, and secret managers put their files there.
 pub const HIDDEN_DIR: &str = "/run";

@@ -1,4 +1,4 @@
-//! The rules of a sealed namespace, one chain in one table, sent as one transaction. Every packet that the workload sends
+//! The rules of a sealed namespace, one table of two chains, sent as one transaction. Every packet that the workload sends
 //! comes back through prerouting on `lo`; there each is its own, delivered to us, or rejected at once with an error that the
 //! sender sees. Policy is never here: the rules are the same for every instance and never change.
 //! Addresses are compared in rules and never looked up in sets, whose look-ups are not consistent while a transaction commits.
@@ -17,12 +17,16 @@ use nftnl::{
 };
 
 use super::{
-    CaptureError, DNS_PORT, LISTEN_PORT, LISTEN_V4, LISTEN_V6, OWN_V4, OWN_V6, expressions::Tproxy, syscall,
+    CaptureError, DNS_PORT, LISTEN_PORT, LISTEN_V4, LISTEN_V6, OWN_V4, OWN_V6,
+    expressions::{Notrack, Tproxy},
+    syscall,
 };
 
 pub(super) const TABLE: &std::ffi::CStr = c"proxy_everything";
 /// Before the routing decision and before any filter that the workload might add: the priority named `mangle`.
 const PRIORITY_MANGLE: i32 = -150;
+/// Before connection tracking, hence before any translation.
+const PRIORITY_RAW: i32 = -300;
 const TCP: u8 = libc::IPPROTO_TCP as u8;
 const UDP: u8 = libc::IPPROTO_UDP as u8;
 
@@ -66,12 +70,13 @@ fn rules() -> FinalizedBatch {
     }
     // Before loopback: resolvers on 127.0.0.0/8 (127.0.0.53, 127.0.0.11) are the ones most systems ask.
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
-        add(&mut batch, &chain, "DNS", |rule| {
-            protocol(rule, listener, UDP);
-            rule.add_expr(&nft_expr!(payload udp dport));
-            rule.add_expr(&nft_expr!(cmp == DNS_PORT.to_be()));
-            deliver(rule, listener, DNS_PORT);
-        });
+        for (transport, port) in [(UDP, DNS_PORT), (TCP, LISTEN_PORT)] {
+            add(&mut batch, &chain, "DNS", |rule| {
+                protocol(rule, listener, transport);
+                to_dns(rule);
+                deliver(rule, listener, port);
+            });
+        }
     }
     loopback(&mut batch, &chain);
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
@@ -92,7 +97,26 @@ fn rules() -> FinalizedBatch {
         reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
     });
     add(&mut batch, &chain, "the rest", |rule| reject(rule, RejectionType::Icmp(IcmpCode::AdminProhibited)));
+    untranslated(&mut batch, &table);
     batch.finalize()
+}
+
+/// Docker translates the address of its resolver, 127.0.0.11, on the way out, before prerouting could see the question. What is not
+/// tracked is not translated.
+fn untranslated(batch: &mut Batch, table: &Table) {
+    let mut chain = Chain::new(c"output", table);
+    chain.set_hook(Hook::Out, PRIORITY_RAW);
+    chain.set_type(ChainType::Filter);
+    chain.set_policy(Policy::Accept);
+    batch.add(&chain, MsgType::Add);
+    for transport in [UDP, TCP] {
+        add(batch, &chain, "DNS", |rule| {
+            rule.add_expr(&nft_expr!(meta l4proto));
+            rule.add_expr(&Cmp::new(CmpOp::Eq, transport));
+            to_dns(rule);
+            rule.add_expr(&Notrack);
+        });
+    }
 }
 
 fn loopback(batch: &mut Batch, chain: &Chain<'_>) {
@@ -129,6 +153,12 @@ fn protocol(rule: &mut Rule<'_>, family_of: IpAddr, protocol: u8) {
     family(rule, family_of);
     rule.add_expr(&nft_expr!(meta l4proto));
     rule.add_expr(&Cmp::new(CmpOp::Eq, protocol));
+}
+
+/// The ports of UDP and TCP are at the same place.
+fn to_dns(rule: &mut Rule<'_>) {
+    rule.add_expr(&nft_expr!(payload udp dport));
+    rule.add_expr(&nft_expr!(cmp == DNS_PORT.to_be()));
 }
 
 fn to_address(rule: &mut Rule<'_>, address: IpAddr) {

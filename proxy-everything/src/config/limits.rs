@@ -54,6 +54,21 @@ impl Limits {
         milliseconds(self.0.splice_idle_timeout_ms)
     }
 
+    /// `dnsTimeoutMs`: a look-up, all servers and repetitions together.
+    pub fn dns(&self) -> Duration {
+        milliseconds(self.0.dns_timeout_ms)
+    }
+
+    /// `dnsQuestionsPerSecond`: of the workload.
+    pub fn dns_questions_per_second(&self) -> u32 {
+        self.0.dns_questions_per_second
+    }
+
+    /// `dnsNewNamesPerMinute`: that no entry of the policy spells out.
+    pub fn dns_new_names_per_minute(&self) -> u32 {
+        self.0.dns_new_names_per_minute
+    }
+
     /// `maxConnections`: of the workload, at once.
     pub fn max_connections(&self) -> usize {
         usize::try_from(self.0.max_connections).unwrap_or(usize::MAX)

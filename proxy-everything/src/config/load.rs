@@ -43,6 +43,7 @@ pub(super) fn upstream(
     policy: &Arc<Policy>,
     document: &Document,
     limits: &Limits,
+    resolver: Resolver,
 ) -> Result<Upstream, ConfigError> {
     let files: Result<Vec<String>, _> = document
         .parsed
@@ -60,7 +61,7 @@ pub(super) fn upstream(
         roots => roots,
     };
     let roots = roots.map_err(ConfigError::Roots)?;
-    Ok(Upstream::new(Arc::clone(policy), Resolver::new(&document.parsed.resolve), roots, limits.clone()))
+    Ok(Upstream::new(Arc::clone(policy), resolver, roots, limits.clone()))
 }
 
 fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {

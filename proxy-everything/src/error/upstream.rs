@@ -6,12 +6,17 @@ use std::{io, sync::Arc};
 use http::StatusCode;
 use rustls::CertificateError;
 
+use crate::{dns::NameRefusal, upstream::LookupError};
+
 /// Why there is no answer from the upstream.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The name has no address.
-    #[error("the host's name could not be resolved")]
-    Resolve,
+    #[error("the host's name could not be resolved: {0}")]
+    Resolve(LookupError),
+    /// The name must not be looked up.
+    #[error("the host's name must not be looked up: {0}")]
+    NameRefused(NameRefusal),
     /// The name leads only to addresses that may not be dialled.
     #[error("{}", explain(.0))]
     AddressRefused(policy::AddressRefusal),
@@ -39,16 +44,18 @@ impl UpstreamError {
     /// 502 or 504 (RFC 9110, 15.6).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::AddressRefused(_) => StatusCode::FORBIDDEN,
+            Self::AddressRefused(_) | Self::NameRefused(NameRefusal::Tunnel) => StatusCode::FORBIDDEN,
+            Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Resolve | Self::Connect(_) | Self::Tls(_) | Self::Broke(_) => StatusCode::BAD_GATEWAY,
+            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Broke(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// The reason word.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Resolve => "dns_failed",
+            Self::Resolve(_) => "dns_failed",
+            Self::NameRefused(refusal) => refusal.kind(),
             Self::AddressRefused(_) => "address_refused",
             Self::Connect(_) => "upstream_refused",
             Self::ConnectTimeout => "upstream_connect_timeout",

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{Resolver, stream::UpstreamStream};
+use super::{LookupError, Resolver, stream::UpstreamStream};
 use crate::{
     config::Limits,
     error::{TlsFault, UpstreamError},
@@ -64,7 +64,8 @@ impl Inner {
         let scheme = if uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
         // The URI was made from a canonical authority, so this only ever succeeds.
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
-        let authority = Authority::parse(authority, scheme).map_err(|_| UpstreamError::Resolve)?;
+        let authority =
+            Authority::parse(authority, scheme).map_err(|_| UpstreamError::Resolve(LookupError::NoName))?;
         let addresses = self.resolver.resolve(scheme, &authority, &self.policy).await?;
         let (tcp, address) = connect_tcp(&addresses, self.limits.connect()).await?;
         match scheme {

@@ -4,18 +4,44 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use policy::{AddressRefusal, Authority, Policy, ResolveEntry, Scheme};
+use hickory_proto::rr::{Record, RecordType};
+use policy::{AddressRefusal, Authority, CanonicalHost, Document, Policy, ResolveEntry, Scheme};
 
-use crate::error::UpstreamError;
+use super::{LookupError, lookup::Lookups};
+use crate::{config::Limits, dns::Bounds, error::UpstreamError};
 
-/// `resolve` entries of the document, then the system's resolver.
+/// `resolve` entries of the document, then DNS, as far as names may be looked up.
 #[derive(Clone)]
-pub struct Resolver(Arc<[ResolveEntry]>);
+pub struct Resolver(Arc<Inner>);
+
+struct Inner {
+    entries: Vec<ResolveEntry>,
+    lookups: Lookups,
+    bounds: Arc<Bounds>,
+    limits: Limits,
+}
 
 impl Resolver {
-    /// With the entries of one generation.
-    pub fn new(entries: &[ResolveEntry]) -> Self {
-        Self(entries.into())
+    /// As the document of one generation says, within the bounds of its instance.
+    pub fn new(document: &Document, limits: &Limits, bounds: Arc<Bounds>) -> Self {
+        let lookups = Lookups::new(&document.dns.servers, limits.dns());
+        Self(Arc::new(Inner { entries: document.resolve.clone(), lookups, bounds, limits: limits.clone() }))
+    }
+
+    /// Whether the document itself says where `host` is, on some port at least.
+    pub fn states(&self, host: &CanonicalHost) -> bool {
+        self.0.entries.iter().any(|entry| entry.host == *host)
+    }
+
+    /// What DNS says of a name: its records of `kind`, unjudged, and the aliases that led to them.
+    pub async fn records(
+        &self,
+        host: &CanonicalHost,
+        kind: RecordType,
+        policy: &Policy,
+    ) -> Result<Vec<Record>, UpstreamError> {
+        let name = self.may_look_up(host, policy)?;
+        self.0.lookups.records(name, kind).await.map_err(UpstreamError::Resolve)
     }
 
     /// Every address of `authority` that may be dialled, in the order to try; at least one.
@@ -34,20 +60,26 @@ impl Resolver {
                 verdict => verdict,
             });
         }
-        let found: Vec<SocketAddr> = match (authority.host.address(), authority.host.name()) {
-            (Some(ip), _) => vec![SocketAddr::new(ip, authority.port)],
-            (None, Some(name)) => tokio::net::lookup_host((name, authority.port))
-                .await
-                .map_err(|_| UpstreamError::Resolve)?
-                .collect(),
-            (None, None) => Vec::new(),
+        let found = match authority.host.address() {
+            Some(address) => vec![address],
+            None => {
+                let name = self.may_look_up(&authority.host, policy)?;
+                self.0.lookups.addresses(name).await.map_err(UpstreamError::Resolve)?
+            }
         };
-        permitted(found.into_iter(), |address| policy.check_address(address, Some(scheme)))
+        let found = found.into_iter().map(|address| SocketAddr::new(address, authority.port));
+        permitted(found, |address| policy.check_address(address, Some(scheme)))
+    }
+
+    /// The name, if it is one and a resolver may be asked for it.
+    fn may_look_up<'a>(&self, host: &'a CanonicalHost, policy: &Policy) -> Result<&'a str, UpstreamError> {
+        self.0.bounds.look_up(host, policy, &self.0.limits).map_err(UpstreamError::NameRefused)?;
+        host.name().ok_or(UpstreamError::Resolve(LookupError::NoName))
     }
 
     /// An entry with a port beats one without.
     fn entry(&self, authority: &Authority) -> Option<&ResolveEntry> {
-        let for_host = || self.0.iter().filter(|entry| entry.host == authority.host);
+        let for_host = || self.0.entries.iter().filter(|entry| entry.host == authority.host);
         let exact = for_host().find(|entry| entry.port == Some(authority.port));
         exact.or_else(|| for_host().find(|entry| entry.port.is_none()))
     }
@@ -58,7 +90,7 @@ fn permitted(
     addresses: impl Iterator<Item = SocketAddr>,
     check: impl Fn(SocketAddr) -> Result<(), AddressRefusal>,
 ) -> Result<Vec<SocketAddr>, UpstreamError> {
-    let mut why = UpstreamError::Resolve;
+    let mut why = UpstreamError::Resolve(LookupError::NoRecord);
     let mut good = Vec::new();
     for address in addresses {
         match check(address) {
@@ -71,13 +103,15 @@ fn permitted(
 
 #[cfg(test)]
 mod tests {
-    use policy::Document;
-
     use super::*;
+
+    /// Random base32.
+    const TUNNEL: &str = "qw7e5rtz3uiop2asdf6ghjk4lyxcvbnm.a.test";
 
     async fn resolved(document: &str, scheme: Scheme, authority: &str) -> Result<Vec<String>, &'static str> {
         let document = Document::parse(document).unwrap();
-        let resolver = Resolver::new(&document.resolve);
+        let limits = Limits::from(&document.limits);
+        let resolver = Resolver::new(&document, &limits, Arc::default());
         let authority = Authority::parse(authority, scheme).unwrap();
         let addresses = resolver.resolve(scheme, &authority, &Policy::compile(&document)).await;
         addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
@@ -100,6 +134,7 @@ mod tests {
             ("allowedHosts: [127.0.0.1]", "127.0.0.1", Ok(vec!["127.0.0.1:443"])),
             ("allowedHosts: [127.0.0.0/8]", "127.0.0.1:8443", Ok(vec!["127.0.0.1:8443"])),
             ("allowedHosts: ['127.0.0.1:80']", "127.0.0.1:8443", Err("address_refused")),
+            ("allowedHosts: ['*']", TUNNEL, Err("dns_tunnel")),
         ] {
             let found = resolved(document, Scheme::Https, authority).await;
             let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect());

@@ -227,6 +227,27 @@ fn secrets_resolve_roots_and_limits() {
 }
 
 #[test]
+fn look_ups() {
+    check(&[
+        ("dns: { server: [] }", "1:8: unknown key `server`; did you mean `servers`?"),
+        ("dns: [TXT]", "1:6: expected keys with values"),
+        (
+            "dns:|  servers: [1.1.1.1, dns.test]",
+            "2:22: `dns.test` is no address; write an IP address, or an IP address and a port as in `127.0.0.1:8443` or `[::1]:8443`",
+        ),
+        (
+            "dns: { types: [TXT, TXTT] }",
+            "1:21: `TXTT` is no type of record that can be let through; did you mean `TXT`?",
+        ),
+        (
+            "dns:|  types: [ANY]",
+            "2:11: `ANY` is no type of record that can be let through; write one of NS, SOA, MX, TXT, SRV, NAPTR, DS, SSHFP, DNSKEY, TLSA, SMIMEA, OPENPGPKEY, CAA",
+        ),
+        ("limits: { dnsTimeoutMs: 0 }", "1:25: `dnsTimeoutMs` must not be zero"),
+    ]);
+}
+
+#[test]
 fn syntax() {
     check(&[
         ("deniedHosts: [a", "1:14: unclosed bracket '['"),
