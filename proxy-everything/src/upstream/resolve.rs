@@ -18,21 +18,18 @@ impl Resolver {
         Self(entries.into())
     }
 
-    /// Every address of `authority` that may be dialled, in the order to try; at least one.
+    /// Every address of `authority` that may be dialled for `scheme`, in the order to try; at least one.
     pub async fn resolve(
         &self,
-        scheme: Scheme,
+        scheme: Option<Scheme>,
         authority: &Authority,
         policy: &Policy,
     ) -> Result<Vec<SocketAddr>, UpstreamError> {
+        let judge = |address| self.judge(address, scheme, authority, policy);
         if let Some(entry) = self.entry(authority) {
             let port = |port: Option<u16>| port.unwrap_or(authority.port);
             let stated = entry.to.iter().map(|to| SocketAddr::new(to.address, port(to.port)));
-            return permitted(stated, |address| match policy.check_address(address, Some(scheme)) {
-                // The operator wrote the address down, so it need not be public; a denial stands.
-                Err(AddressRefusal::NotPublic { .. }) => Ok(()),
-                verdict => verdict,
-            });
+            return permitted(stated, judge);
         }
         let found: Vec<SocketAddr> = match (authority.host.address(), authority.host.name()) {
             (Some(ip), _) => vec![SocketAddr::new(ip, authority.port)],
@@ -42,7 +39,22 @@ impl Resolver {
                 .collect(),
             (None, None) => Vec::new(),
         };
-        permitted(found.into_iter(), |address| policy.check_address(address, Some(scheme)))
+        permitted(found.into_iter(), judge)
+    }
+
+    /// Whether `address` may be dialled for `authority`. One that the operator wrote down need not be public; a denial
+    /// stands.
+    pub fn judge(
+        &self,
+        address: SocketAddr,
+        scheme: Option<Scheme>,
+        authority: &Authority,
+        policy: &Policy,
+    ) -> Result<(), AddressRefusal> {
+        match policy.check_address(address, scheme) {
+            Err(AddressRefusal::NotPublic { .. }) if self.entry(authority).is_some() => Ok(()),
+            verdict => verdict,
+        }
     }
 
     /// An entry with a port beats one without.
@@ -79,7 +91,7 @@ mod tests {
         let document = Document::parse(document).unwrap();
         let resolver = Resolver::new(&document.resolve);
         let authority = Authority::parse(authority, scheme).unwrap();
-        let addresses = resolver.resolve(scheme, &authority, &Policy::compile(&document)).await;
+        let addresses = resolver.resolve(Some(scheme), &authority, &Policy::compile(&document)).await;
         addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
     }
 
