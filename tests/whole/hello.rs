@@ -15,8 +15,8 @@ const RIGHT: [&str; 9] =
     ["plain", "upper case", "bytes", "fragments", "16 KiB", "near 64 KiB", "post-quantum", "grease", "ech"];
 /// Without a name, or with another one: opened.
 const OTHER: [&str; 4] = ["no name", "address", "underscore", "other name"];
-/// No end of them comes: closed at the deadline, or as soon as that is clear.
-const ENDLESS: [&str; 2] = ["too long", "stalled"];
+/// No whole one comes: closed at the deadline, or as soon as that is clear.
+const ENDLESS: [&str; 3] = ["cut off", "too long", "stalled"];
 
 fn client_hellos(user: User) {
     let lab = Lab::new(user);
