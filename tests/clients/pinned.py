@@ -1,11 +1,13 @@
 """A pinned client: trusts the CA in its third argument alone. Connects to an address of its own choice, asks for a name,
-says `open`, and sends a request for each line of standard input. Prints status and body, and in the end `end` or why."""
+with a certificate of its own if a fifth argument names one, says `open`, and sends a request for each line of standard input. Prints status and body, and in the end `end` or why."""
 import socket
 import ssl
 import sys
 
 address, port, roots, name = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 context = ssl.create_default_context(cadata=roots)
+if len(sys.argv) > 5:
+    context.load_cert_chain(sys.argv[5])
 try:
     plain = socket.create_connection((address, port), timeout=60)
     stream = context.wrap_socket(plain, server_hostname=name)

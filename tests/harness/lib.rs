@@ -29,7 +29,7 @@ pub mod wait;
 
 pub use admin::{Answer, request};
 pub use audit::Audit;
-pub use ca::{Certificate, TestCa};
+pub use ca::{Certificate, Clients, TestCa};
 pub use canary::Canary;
 pub use finished::Finished;
 pub use lab::Lab;

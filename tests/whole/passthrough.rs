@@ -5,13 +5,14 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use harness::{HOST, Lab, Origin, Run, Settings, User, for_each_user};
+use harness::{Clients, HOST, Lab, Origin, Run, Settings, User, for_each_user};
 
 use crate::programs::{CURL, PINNED, PYTHON};
 use crate::tunnel::this_machine;
 
 for_each_user!(
     the_origins_own_certificate,
+    client_certificates,
     the_name_decides_and_not_the_address,
     what_is_not_allowed_is_told_so,
     handlers_are_not_passed_by,
@@ -49,6 +50,22 @@ fn the_origins_own_certificate(user: User) {
     let opened = run(&lab, "allowedHosts: [api.example.test]", &origin);
     let opened = opened.finish(&[PYTHON, "-c", PINNED, HOST, "443", &lab.ca.pem(), HOST]).ok();
     assert_eq!(opened.stdout, "not the pinned certificate\n");
+}
+
+fn client_certificates(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings { clients: Clients::Certified, ..Settings::default() });
+    let file = lab.write("client.pem", &lab.ca.client_pem());
+    for (certificate, answer) in [(file.to_str(), "200 hello from api.example.test"), (None, "end")] {
+        let roots = lab.ca.pem();
+        let mut command = vec![PYTHON, "-c", PINNED, HOST, "443", &roots, HOST];
+        command.extend(certificate);
+        let mut running = run(&lab, POLICY, &origin).start(&command);
+        assert_eq!(running.hear(), "open");
+        assert_eq!(running.ask("/"), answer);
+        let _ = running.finish().ok();
+    }
+    assert_eq!(origin.requests().len(), 1);
 }
 
 fn the_name_decides_and_not_the_address(user: User) {

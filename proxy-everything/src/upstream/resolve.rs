@@ -96,6 +96,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn raw_bytes_and_tunnels_that_are_open_already() {
+        let stated = "raw: ['a.test:22']\nresolve: {a.test: 127.0.0.1}";
+        for (document, authority, expected) in [
+            (stated, "a.test:22", true),
+            ("raw: ['a.test:22', '127.0.0.0/8:22']", "127.0.0.1:22", true),
+            ("raw: ['a.test:22', '127.0.0.0/8:23']", "127.0.0.1:22", false),
+            ("raw: ['a.test:22']", "localhost:22", false),
+        ] {
+            let document = Document::parse(document).unwrap();
+            let (resolver, policy) = (Resolver::new(&document.resolve), Policy::compile(&document));
+            let authority = Authority::parse(authority, Scheme::Https).unwrap();
+            let found = resolver.resolve(None, &authority, &policy).await;
+            assert_eq!(found.is_ok(), expected, "{authority}");
+        }
+        // A new policy that says nothing of the address would not lead there.
+        let authority = Authority::parse("a.test:22", Scheme::Https).unwrap();
+        let silent = Policy::compile(&Document::default());
+        let judged = Resolver::new(&[]).judge("127.0.0.1:22".parse().unwrap(), None, &authority, &silent);
+        assert!(matches!(judged, Err(AddressRefusal::NotPublic { .. })));
+    }
+
+    #[tokio::test]
     async fn what_may_be_dialled() {
         let stated = "resolve: {a.test: 127.0.0.1, 'a.test:8443': ['127.0.0.2:9', '[::1]:9']}";
         let denied = "resolve: {a.test: [127.0.0.1, 127.0.0.2]}\ndeniedHosts: [127.0.0.1]";
