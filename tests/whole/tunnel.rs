@@ -113,13 +113,13 @@ fn much_passes_unchanged(user: User) {
         let _ = stream.shutdown(Shutdown::Write);
     });
     let policy = format!("raw: [\"192.0.2.7:5432\"]\nresolve: {{ 192.0.2.7: \"127.0.0.1:{port}\" }}");
-    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", FLOOD, "192.0.2.7", "5432", "256"]).ok();
+    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", FLOOD, "192.0.2.7", "5432", "1024"]).ok();
     let (sent, heard) = finished.stdout.trim().split_once('\n').unwrap();
-    assert!(sent.ends_with(" 268435456"), "{sent}");
+    assert!(sent.ends_with(" 1073741824"), "{sent}");
     assert_eq!(sent, heard);
     let record = finished.audit.connections()[0].clone();
     for bytes in ["bytesFromWorkload", "bytesToWorkload"] {
-        assert_eq!(record[bytes], 268_435_456, "{record}");
+        assert_eq!(record[bytes], 1_073_741_824, "{record}");
     }
 }
 
