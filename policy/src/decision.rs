@@ -6,7 +6,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::{CanonicalHost, Scheme};
+use crate::{Authority, CanonicalHost, Scheme};
 
 /// What is known of a request when it is decided.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub enum Reason {
     HostNotAllowed,
     /// Nothing serves the host, and `enableInternet` is off.
     InternetDisabled,
-    /// The bytes are not HTTP, but only a handler may serve the destination.
+    /// The bytes are neither TLS nor HTTP, and no entry of `raw` names the destination.
     NotHttp,
     /// The destination address is not one of the public Internet, and no rule names it.
     AddressRefused,
@@ -75,7 +75,9 @@ impl Reason {
             Self::HostDenied => "an entry of deniedHosts matches this host",
             Self::HostNotAllowed => "no entry of allowedHosts matches this host",
             Self::InternetDisabled => "no handler or rule serves this host, and enableInternet is off",
-            Self::NotHttp => "only a handler may serve this destination, and handlers speak HTTP only",
+            Self::NotHttp => {
+                "this is neither TLS nor HTTP, and no entry of raw names the destination and its port"
+            }
             Self::AddressRefused => "this address is not on the public Internet, and no rule names it",
         }
     }
@@ -133,6 +135,8 @@ pub struct Binding {
 pub struct ConnectionFacts<'a> {
     /// Where the workload wanted to go.
     pub destination: SocketAddr,
+    /// The names that DNS gave the workload this address for.
+    pub names: &'a [CanonicalHost],
     /// What it speaks.
     pub protocol: Protocol<'a>,
 }
@@ -140,6 +144,8 @@ pub struct ConnectionFacts<'a> {
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol<'a> {
+    /// Not known: nothing has been read yet.
+    Unread,
     /// A TLS ClientHello.
     Tls {
         /// Its server name, if it has a usable one.
@@ -154,13 +160,21 @@ pub enum Protocol<'a> {
 /// What becomes of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Treatment {
-    /// Its requests are read and decided one by one.
+    /// It is read: what it speaks, then its requests, decided one by one.
     Inspect,
     /// Its bytes are passed on unseen.
-    Splice {
-        /// The rule that let it pass.
-        rule: Rule,
-    },
+    Splice(Tunnel),
     /// It is closed.
     Refuse(Denial),
+}
+
+/// Where the bytes of a connection are passed on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The rule that let it pass.
+    pub rule: Rule,
+    /// What is dialled: the name or the address that the rule matched.
+    pub to: Authority,
+    /// What its addresses are checked for; `None` is raw bytes.
+    pub scheme: Option<Scheme>,
 }

@@ -9,6 +9,7 @@ mod handler;
 mod limits;
 mod read;
 mod source;
+mod unseen;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -31,6 +32,10 @@ pub struct Document {
     pub outbound: Vec<String>,
     /// Whether a host that no handler serves may be reached.
     pub enable_internet: bool,
+    /// What may be reached with bytes of any kind; each entry has a port and no scheme.
+    pub raw: Vec<Entry>,
+    /// Whose TLS is passed on unopened; no entry is an address.
+    pub passthrough: Vec<Entry>,
     /// The handlers by name.
     pub handlers: BTreeMap<String, HandlerSource>,
     /// The sources of secrets by name.

@@ -32,6 +32,7 @@ pub use address::AddressRefusal;
 pub use authority::{Authority, Scheme};
 pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
+    Tunnel,
 };
 pub use document::{
     Dns, DnsType, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,

@@ -221,7 +221,7 @@ fn path_error(host: &str) -> PatternError {
     error("a pattern names a host and has no path", format!("write `{}`", clip(host)))
 }
 
-fn error(message: impl Into<String>, suggestion: impl Into<String>) -> PatternError {
+pub(crate) fn error(message: impl Into<String>, suggestion: impl Into<String>) -> PatternError {
     PatternError { message: message.into(), suggestion: Some(suggestion.into()) }
 }
 

@@ -4,6 +4,7 @@
 //! are asked is the order of the lines in `decide_asked`. A policy never changes: a new document makes a new one.
 
 mod names;
+mod treat;
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    AddressRefusal, Binding, BindingId, CanonicalHost, ConnectionFacts, Decision, Denial, Document, Entry,
-    Protocol, Reason, RequestFacts, Rule, Scheme, Treatment,
+    AddressRefusal, Binding, BindingId, CanonicalHost, Decision, Denial, Document, Entry, Reason,
+    RequestFacts, Rule, Scheme,
     address::{embedded, special},
     index::{Asked, Index},
 };
@@ -28,6 +29,8 @@ pub struct Policy {
     routes: List,
     bindings: Vec<Binding>,
     catch_all: Option<BindingId>,
+    raw: List,
+    passthrough: List,
     internet: Internet,
     /// Ports that together show every answer that a host can get.
     ports: Vec<u16>,
@@ -53,6 +56,7 @@ enum Internet {
 struct Labels {
     allowed_hosts: Rule,
     outbound: Rule,
+    raw: Rule,
     enable_internet: Rule,
     default: Rule,
 }
@@ -88,11 +92,14 @@ impl Policy {
             },
             bindings,
             catch_all,
+            raw: treat::raw(&document.raw),
+            passthrough: treat::passthrough(&document.passthrough),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
             ports: telling_ports(document),
             labels: Labels {
                 allowed_hosts: Rule::new("allowedHosts"),
                 outbound: Rule::new("outbound"),
+                raw: Rule::new("raw"),
                 enable_internet: Rule::new("enableInternet"),
                 default: Rule::new("default"),
             },
@@ -128,40 +135,13 @@ impl Policy {
         }
     }
 
-    /// Decides a connection. TLS and HTTP are always inspected, so that even a denial can be read by the workload.
-    pub fn treat(&self, facts: &ConnectionFacts<'_>) -> Treatment {
-        match facts.protocol {
-            Protocol::Tls { .. } | Protocol::Http => Treatment::Inspect,
-            Protocol::Opaque => self.treat_opaque(facts.destination),
-        }
-    }
-
-    /// The address is all that is known of the host. Handlers cannot see raw bytes, so a binding is a refusal.
-    fn treat_opaque(&self, destination: SocketAddr) -> Treatment {
-        let host = CanonicalHost::from(destination.ip());
-        match self.decide_asked(&host, Asked { scheme: None, port: destination.port() }) {
-            Decision::Deny(denial) => Treatment::Refuse(denial),
-            Decision::Forward { rule, binding: Some(_) } => {
-                Treatment::Refuse(Denial { reason: Reason::NotHttp, rule })
-            }
-            Decision::Forward { rule, binding: None } => match self.check_address(destination, None) {
-                Ok(()) => Treatment::Splice { rule },
-                Err(AddressRefusal::Denied { rule, .. }) => {
-                    Treatment::Refuse(Denial { reason: Reason::HostDenied, rule })
-                }
-                Err(AddressRefusal::NotPublic { .. }) => Treatment::Refuse(Denial {
-                    reason: Reason::AddressRefused,
-                    rule: self.labels.default.clone(),
-                }),
-            },
-        }
     }
 
     /// Whether an address may be dialled for a request of this scheme; `None` is a connection that is not HTTP.
     ///
     /// An IP or CIDR entry of `deniedHosts` refuses it, also for the IPv4 address inside an IPv6 one. An address that is
-    /// not public needs an IP or CIDR entry of `allowedHosts` or `outboundByHost` that lies inside its special range:
-    /// `0.0.0.0/0` does not mean the loopback address.
+    /// not public needs an IP or CIDR entry of `allowedHosts`, `outboundByHost` or `raw` that lies inside its special
+    /// range: `0.0.0.0/0` does not mean the loopback address.
     pub fn check_address(&self, address: SocketAddr, scheme: Option<Scheme>) -> Result<(), AddressRefusal> {
         let asked = Asked { scheme, port: address.port() };
         let address = address.ip().to_canonical();
@@ -172,7 +152,7 @@ impl Policy {
         let Some(special) = special(address) else {
             return Ok(());
         };
-        let mut named = self.allowed.iter().chain([&self.routes]);
+        let mut named = self.allowed.iter().chain([&self.routes, &self.raw]);
         if named.any(|list| list.index.names_within(special.range, address, asked)) {
             return Ok(());
         }
@@ -213,7 +193,7 @@ fn label(list: &str, entry: &Entry) -> Rule {
 fn telling_ports(document: &Document) -> Vec<u16> {
     let allowed = document.allowed_hosts.iter().flatten();
     let routes = document.outbound_by_host.iter().map(|route| &route.entry);
-    let entries = document.denied_hosts.iter().chain(allowed).chain(routes);
+    let entries = document.denied_hosts.iter().chain(allowed).chain(routes).chain(&document.raw);
     let mut rest: BTreeSet<u16> = entries.filter_map(|entry| entry.pattern.port).collect();
     let defaults = Scheme::ALL.map(Scheme::default_port);
     rest.extend((1..=u16::MAX).find(|port| !rest.contains(port) && !defaults.contains(port)));

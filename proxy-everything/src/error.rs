@@ -62,6 +62,11 @@ impl ConnectionError {
             Self::Revoked => "revoked",
         }
     }
+
+    /// Whether the answer is no, as against: something broke.
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Self::Upstream(UpstreamError::AddressRefused(_)))
+    }
 }
 
 /// Why an exchange did not get the answer it asked for.

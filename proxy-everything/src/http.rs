@@ -80,7 +80,7 @@ pub async fn serve<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     trail.protocol(version);
-    trail.allowed(None);
+    trail.inspected();
     let limits = instance.current().limits().clone();
     let connection = Arc::new(Connection {
         instance: Arc::clone(instance),

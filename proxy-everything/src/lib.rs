@@ -10,6 +10,7 @@ pub mod capture;
 pub mod accept;
 pub mod sniff;
 pub mod connection;
+pub mod hello;
 pub mod splice;
 pub mod tls;
 pub mod http;

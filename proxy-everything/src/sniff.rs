@@ -1,9 +1,14 @@
 //! Sniffing: receives an accepted connection, hands it on with what its first bytes say it speaks. Judged by content and
-//! never by port. A workload that waits for the server to speak first says nothing; silence has a deadline and an answer.
+//! never by port. A workload that waits for the server to speak first says nothing; how long that may take is all that the
+//! port has a say in.
 
-use std::time::Duration;
+use crate::{accept::Accepted, config::Limits, error::ConnectionError};
 
-use crate::{accept::Accepted, error::ConnectionError};
+/// Where the server speaks first, by convention: FTP, SSH, Telnet, mail (SMTP, LMTP, POP3, IMAP, submission, sieve), news,
+/// MySQL, VNC. A client that is silent there waits for a greeting that only a raw rule could bring; anywhere else it has
+/// merely opened its connection ahead of time, as browsers do.
+const SERVER_SPEAKS_FIRST: [u16; 15] =
+    [21, 22, 23, 24, 25, 110, 119, 143, 220, 433, 587, 2525, 3306, 4190, 5900];
 
 /// What the first bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +32,11 @@ pub struct Sniffed {
 }
 
 impl Accepted {
-    /// Waits for as many bytes as the decision needs, at most `silence`. `None`: it ended before that.
-    pub async fn sniff(mut self, silence: Duration) -> Option<Sniffed> {
-        let deadline = tokio::time::Instant::now() + silence;
+    /// Waits for as many bytes as the decision needs. `None`: it ended before that.
+    pub async fn sniff(mut self, limits: &Limits) -> Option<Sniffed> {
+        let began = tokio::time::Instant::now();
+        let server_first = SERVER_SPEAKS_FIRST.contains(&self.trail.destination().port());
+        let mut deadline = began + if server_first { limits.sniff() } else { limits.tls_handshake() };
         let wire = loop {
             match tokio::time::timeout_at(deadline, self.socket.look_ahead()).await {
                 Err(_silent) => break Wire::Opaque,
@@ -37,6 +44,7 @@ impl Accepted {
                     if let Some(wire) = classify(bytes) {
                         break wire;
                     }
+                    deadline = began + limits.tls_handshake();
                 }
                 Ok(ended) => {
                     let error = ended.err().map_or(ConnectionError::ClosedEarly, ConnectionError::Workload);

@@ -62,6 +62,11 @@ impl WorkloadSocket {
         Ok((read > 0).then_some(&self.sniffed))
     }
 
+    /// What has been looked at and not been read yet.
+    pub fn seen(&self) -> &[u8] {
+        &self.sniffed
+    }
+
     /// The counters of this connection.
     pub fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)

@@ -2,7 +2,7 @@
 //! and the protocol that was agreed. The ClientHello is parsed by rustls, whole, however it is cut; a leaf for its name is
 //! taken from the cache or minted. Without a name the leaf is for the address that was dialled.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use certs::{InstanceCa, LeafCache, SubjectName};
 use policy::CanonicalHost;
@@ -13,7 +13,10 @@ use rustls::{
     server::{Acceptor, ClientHello, ServerSessionMemoryCache},
     sign::SingleCertAndKey,
 };
-use tokio::time::timeout_at;
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout_at},
+};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
@@ -27,6 +30,9 @@ use crate::{
 const LEAVES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4095);
 /// TLS 1.2 sessions kept for resumption; TLS 1.3 uses tickets.
 const SESSIONS: usize = 1024;
+
+/// A record with the fatal alert for a server name that cannot be served (RFC 8446, 5.1 and 6).
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 /// The instance's side of every handshake with its workload.
 pub struct TlsOpener {
@@ -62,19 +68,25 @@ impl TlsOpener {
         &self.ca
     }
 
-    /// Shakes hands within `limit`; notes the server name on `trail`.
+    /// Shakes hands by `deadline`; notes the server name on `trail`.
     pub async fn open(
         &self,
         socket: WorkloadSocket,
         trail: &mut ConnectionTrail,
-        limit: Duration,
+        deadline: Instant,
     ) -> Result<Opened, ConnectionError> {
-        let deadline = tokio::time::Instant::now() + limit;
         let timed_out = |_| ConnectionError::HandshakeTimeout;
         let hello = LazyConfigAcceptor::new(Acceptor::default(), socket);
-        let start =
+        let mut start =
             timeout_at(deadline, hello).await.map_err(timed_out)?.map_err(ConnectionError::Handshake)?;
-        let server_name = server_name(&start.client_hello())?;
+        let server_name = match server_name(&start.client_hello()) {
+            Ok(name) => name,
+            Err(error) => {
+                // Whoever does not take it has closed already.
+                let _ = timeout_at(deadline, start.io.write_all(UNRECOGNIZED_NAME)).await;
+                return Err(error);
+            }
+        };
         if let Some(name) = &server_name {
             trail.server_name(name);
         }

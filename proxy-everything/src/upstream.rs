@@ -7,7 +7,7 @@ mod lookup;
 mod resolve;
 mod stream;
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use handlers::{Body, BodyError};
 use http::{Request, Response};
@@ -16,11 +16,11 @@ use hyper_util::{
     client::legacy::{self, Client},
     rt::{TokioExecutor, TokioTimer},
 };
-use policy::Policy;
+use policy::{Policy, Tunnel};
 use rustls::RootCertStore;
+use tokio::net::TcpStream;
 
 use connector::Connector;
-pub use connector::connect_tcp;
 pub use lookup::LookupError;
 pub use resolve::Resolver;
 pub use stream::UpstreamAddress;
@@ -38,6 +38,7 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// A pool of verified connections.
 pub struct Upstream {
     client: Client<Connector, Body>,
+    connector: Connector,
     limits: Limits,
 }
 
@@ -54,8 +55,8 @@ impl Upstream {
             .http2_max_header_list_size(u32::try_from(limits.max_response_head()).unwrap_or(u32::MAX))
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .build(connector);
-        Self { client, limits }
+            .build(connector.clone());
+        Self { client, connector, limits }
     }
 
     /// Sends `request` and waits for the head of the response; notes the address that answered.
@@ -73,6 +74,16 @@ impl Upstream {
             notes.reached(*address);
         }
         Ok(response.map(|body| body.map_err(BodyError::from).boxed_unsync()))
+    }
+
+    /// Opens a connection of its own for bytes that pass unseen, and says which address it leads to.
+    pub async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        self.connector.tunnel(tunnel).await
+    }
+
+    /// Whether a tunnel that leads to `address` could be opened now.
+    pub fn may_reach(&self, tunnel: &Tunnel, address: SocketAddr) -> bool {
+        self.connector.may_reach(tunnel, address)
     }
 }
 

@@ -9,8 +9,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -27,6 +30,15 @@ pub enum Certificate {
     SelfSigned,
     /// Signed by a CA that nobody trusts.
     UnknownIssuer,
+}
+
+/// Whom an origin talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Everybody.
+    Anyone,
+    /// Those with a certificate of the test's CA.
+    Certified,
 }
 
 /// A certificate authority that only one test trusts.
@@ -53,12 +65,21 @@ impl TestCa {
         self.issuer.pem()
     }
 
-    /// How a server for `names` presents itself; `alpn` in its order of preference.
+    /// A certificate for a client, with its key.
+    pub fn client_pem(&self) -> String {
+        let key = key();
+        let parameters = CertificateParams::new(vec!["client.test".into()]).expect("a name");
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
+        certificate.pem() + &key.serialize_pem()
+    }
+
+    /// How a server for `names` presents itself, and to whom; `alpn` in its order of preference.
     pub(crate) fn server(
         &self,
         names: &[String],
         certificate: Certificate,
         alpn: &[&str],
+        clients: Clients,
     ) -> Arc<ServerConfig> {
         let names =
             if certificate == Certificate::WrongName { vec!["wrong.test".into()] } else { names.to_vec() };
@@ -77,14 +98,22 @@ impl TestCa {
         let chain = vec![signed.expect("a certificate").der().clone()];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("a key that fits its certificate");
+            .expect("protocol versions");
+        let builder = match clients {
+            Clients::Anyone => builder.with_no_client_auth(),
+            Clients::Certified => builder.with_client_cert_verifier(self.verifier(provider)),
+        };
+        let mut config = builder.with_single_cert(chain, key).expect("a key that fits its certificate");
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
+    }
+
+    fn verifier(&self, provider: Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("a root");
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().expect("a verifier")
     }
 }
 

@@ -35,7 +35,7 @@ pub mod wait;
 pub use admin::{Answer, request};
 pub use audit::Audit;
 pub use authority::Authority;
-pub use ca::{Certificate, TestCa};
+pub use ca::{Certificate, Clients, TestCa};
 pub use canary::Canary;
 pub use container::Container;
 pub use engine::Engine;

@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use body::pattern_sha256;
 
-use crate::{Certificate, HOST, TestCa};
+use crate::{Certificate, Clients, HOST, TestCa};
 
 /// How an origin is set up.
 pub struct Settings {
@@ -30,6 +30,8 @@ pub struct Settings {
     pub transport: Transport,
     /// Which HTTP versions it speaks.
     pub versions: Versions,
+    /// Whom it talks to over TLS.
+    pub clients: Clients,
     /// What `x-auth-token` must be for `/token`.
     pub token: String,
     /// A directory served below `/files/`.
@@ -94,6 +96,7 @@ impl Default for Settings {
             names: vec![HOST.to_owned()],
             transport: Transport::Tls(Certificate::Valid),
             versions: Versions::Both,
+            clients: Clients::Anyone,
             token: String::new(),
             files: None,
         }

@@ -116,6 +116,8 @@ fn is_policy(block: &str) -> bool {
         "outboundByHost:",
         "outbound:",
         "enableInternet:",
+        "raw:",
+        "passthrough:",
         "handlers:",
         "secrets:",
     ];

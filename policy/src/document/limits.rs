@@ -13,9 +13,9 @@ use crate::Fault;
 pub struct Limits {
     /// For a TCP connection to the upstream, all its addresses together.
     pub connect_timeout_ms: u32,
-    /// For a TLS handshake, on either side.
+    /// For a TLS handshake, on either side, and before that for the first bytes of a connection.
     pub tls_handshake_timeout_ms: u32,
-    /// For the first bytes of a connection, after which it counts as opaque.
+    /// For the first byte of a connection to a port where servers speak first.
     pub sniff_timeout_ms: u32,
     /// For a request's head to be complete.
     pub request_head_timeout_ms: u32,
@@ -25,7 +25,7 @@ pub struct Limits {
     pub body_idle_timeout_ms: u32,
     /// Between two requests on a connection.
     pub keep_alive_timeout_ms: u32,
-    /// Between two pieces of an opaque connection.
+    /// Between two pieces of a connection that passes unseen.
     pub splice_idle_timeout_ms: u32,
     /// For a handler to answer, waiting included.
     pub handler_timeout_ms: u32,
@@ -50,7 +50,7 @@ impl Default for Limits {
         Self {
             connect_timeout_ms: 10_000,
             tls_handshake_timeout_ms: 10_000,
-            sniff_timeout_ms: 3_000,
+            sniff_timeout_ms: 100,
             request_head_timeout_ms: 30_000,
             response_head_timeout_ms: 300_000,
             body_idle_timeout_ms: 120_000,

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 use super::{
     Dns, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
     source::{Entries, SecretWords, Source, Word, Words},
+    unseen,
 };
 use crate::{
-    CanonicalHost, Fault, Pattern,
+    CanonicalHost, Fault, Pattern, PatternError,
     authority::split_port,
     fault::{Position, clip, did_you_mean},
 };
@@ -35,6 +36,8 @@ pub(super) fn document(source: Source) -> Result<Document, Fault> {
             .transpose()?
             .unwrap_or_default(),
         enable_internet: source.enable_internet,
+        raw: patterns.each(&source.raw, unseen::raw)?,
+        passthrough: patterns.each(&source.passthrough, unseen::passthrough)?,
         resolve: resolve(source.resolve)?,
         dns: Dns::read(source.dns)?,
         upstream_roots: source
@@ -68,6 +71,23 @@ impl Patterns {
 
     fn list(&mut self, words: &[Word]) -> Result<Vec<Entry>, Fault> {
         words.iter().map(|word| self.entry(word)).collect()
+    }
+
+    /// A list whose patterns have more to obey.
+    fn each(
+        &mut self,
+        words: &[Word],
+        check: impl Fn(&Pattern) -> Result<(), PatternError>,
+    ) -> Result<Vec<Entry>, Fault> {
+        let checked = |word: &Word| {
+            let entry = self.entry(word)?;
+            check(&entry.pattern).map_err(|error| {
+                let message = format!("`{}`: {}", clip(&word.value), error.message);
+                Fault::new(word.referenced.into(), message).suggesting(error.suggestion)
+            })?;
+            Ok(entry)
+        };
+        words.iter().map(checked).collect()
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Source {
     #[serde(deserialize_with = "some")]
     pub(super) outbound: Option<Words>,
     pub(super) enable_internet: bool,
+    pub(super) raw: Vec<Word>,
+    pub(super) passthrough: Vec<Word>,
     pub(super) handlers: Entries<HandlerWords>,
     pub(super) secrets: Entries<SecretWords>,
     pub(super) resolve: Entries<Words>,

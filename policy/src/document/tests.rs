@@ -17,6 +17,10 @@ outboundByHost:
   "[2001:db8::1]:443": [hello, refuse]
 outbound: github
 enableInternet: true
+raw: ["*.db.test:5432", "[2001:db8::/32]:22"]
+passthrough:
+  - pinned.test
+  - https://*.pinned.test:8443
 handlers:
   token: { inject: { X-Auth-Token: "${API_TOKEN}", authorization: "Bearer ${API_TOKEN}, $${x} $5 ${OTHER}." } }
   refuse: { deny: { status: 451, reason: "not here" } }
@@ -58,6 +62,9 @@ fn the_hosts_of_a_document() {
         [("good.test".into(), &token), ("[2001:db8::1]:443".into(), &two)]
     );
     assert_eq!((document.outbound, document.enable_internet), (words(&["github"]), true));
+    assert_eq!(spelled(&document.raw), [at("*.db.test:5432", 11), at("[2001:db8::/32]:22", 11)]);
+    let passthrough = [at("pinned.test", 13), at("https://*.pinned.test:8443", 14)];
+    assert_eq!(spelled(&document.passthrough), passthrough);
 }
 
 #[test]

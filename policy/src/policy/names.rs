@@ -36,7 +36,7 @@ pub enum Named {
 }
 
 impl Policy {
-    /// Whether DNS may answer for a host: some request for it could pass, on whichever port.
+    /// Whether DNS may answer for a host: some request or raw connection for it could pass, on whichever port.
     pub fn resolves(&self, host: &CanonicalHost) -> Result<Resolution, Denial> {
         let (mut allowed, mut refusal): (Option<Resolution>, _) = (None, None);
         for asked in self.asked().filter(|asked| asked.scheme.is_some()) {
@@ -49,6 +49,12 @@ impl Policy {
                 }
                 Decision::Deny(denial) => refusal = refusal.or(Some(denial)),
             }
+        }
+        let raw = || self.ports.iter().find_map(|&port| self.judge_raw(host, port).ok());
+        if allowed.is_none()
+            && let Some(rule) = raw()
+        {
+            return Ok(Resolution { rule: rule.clone(), served: Served::Upstream });
         }
         let default = || Denial { reason: Reason::InternetDisabled, rule: self.labels.default.clone() };
         allowed.ok_or_else(|| refusal.unwrap_or_else(default))
@@ -65,7 +71,7 @@ impl Policy {
 
     /// How the lists that let names pass speak of a host.
     pub fn named(&self, host: &CanonicalHost) -> Named {
-        let mut lists = self.allowed.iter().chain([&self.routes]);
+        let mut lists = self.allowed.iter().chain([&self.routes, &self.raw, &self.passthrough]);
         if lists.any(|list| list.index.has_name(host)) { Named::Exactly } else { Named::ByPattern }
     }
 

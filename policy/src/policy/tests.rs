@@ -7,6 +7,7 @@ use crate::Authority;
 
 mod names;
 mod properties;
+mod treat;
 
 fn policy(text: &str) -> Policy {
     const HANDLERS: &str = "\nhandlers: { h: { deny: {} }, g: { deny: {} }, c: { deny: {} } }\n";
@@ -175,73 +176,6 @@ fn the_most_specific_binding_serves() {
 }
 
 #[test]
-fn opaque_connections() {
-    const HOST: &str = "93.184.216.34:22";
-    for (document, destination, wanted) in [
-        ("", HOST, "deny internet_disabled by default"),
-        ("enableInternet: true", HOST, "splice by enableInternet"),
-        ("enableInternet: true", "[::ffff:93.184.216.34]:22", "splice by enableInternet"),
-        ("enableInternet: true", "10.0.0.1:22", "deny address_refused by default"),
-        ("enableInternet: true", "[64:ff9b::a00:1]:22", "deny address_refused by default"),
-        ("allowedHosts: ['*']", HOST, "splice by allowedHosts[0] * (line 1)"),
-        ("allowedHosts: ['*']", "127.0.0.1:22", "deny address_refused by default"),
-        ("allowedHosts: ['*.test']", HOST, "deny host_not_allowed by allowedHosts"),
-        ("allowedHosts: [93.184.216.34]", HOST, "splice by allowedHosts[0] 93.184.216.34 (line 1)"),
-        ("allowedHosts: ['93.184.216.34:23']", HOST, "deny host_not_allowed by allowedHosts"),
-        ("allowedHosts: ['https://93.184.216.34']", HOST, "deny host_not_allowed by allowedHosts"),
-        ("allowedHosts: ['http://93.184.216.34']", HOST, "deny host_not_allowed by allowedHosts"),
-        (
-            "allowedHosts: ['10.0.0.0/8:22']",
-            "10.0.0.1:22",
-            "splice by allowedHosts[0] 10.0.0.0/8:22 (line 1)",
-        ),
-        ("allowedHosts: [0.0.0.0/0]", "10.0.0.1:22", "deny address_refused by default"),
-        (
-            "deniedHosts: [93.184.0.0/16]\nenableInternet: true",
-            HOST,
-            "deny host_denied by deniedHosts[0] 93.184.0.0/16 (line 1)",
-        ),
-        (
-            "deniedHosts: [93.184.0.0/16]\nenableInternet: true",
-            "[64:ff9b::93.184.216.34]:22",
-            "deny host_denied by deniedHosts[0] 93.184.0.0/16 (line 1)",
-        ),
-        ("outbound: c", HOST, "deny not_http by outbound"),
-        ("outbound: c\nallowedHosts: ['*']", HOST, "deny not_http by outbound"),
-        (
-            "outboundByHost: { 93.184.216.34: h }\nenableInternet: true",
-            HOST,
-            "deny not_http by outboundByHost 93.184.216.34 (line 1)",
-        ),
-        (
-            "outboundByHost: { 'https://93.184.216.34': h }\nenableInternet: true",
-            HOST,
-            "splice by enableInternet",
-        ),
-    ] {
-        let facts = ConnectionFacts { destination: destination.parse().unwrap(), protocol: Protocol::Opaque };
-        let told = match policy(document).treat(&facts) {
-            Treatment::Inspect => "inspect".to_owned(),
-            Treatment::Splice { rule } => format!("splice by {rule}"),
-            Treatment::Refuse(denial) => format!("deny {} by {}", denial.reason, denial.rule),
-        };
-        assert_eq!(told, wanted, "{document} and {destination}");
-    }
-}
-
-#[test]
-fn tls_and_http_are_always_inspected() {
-    let name = CanonicalHost::parse("evil.test").unwrap();
-    let tls = |server_name| Protocol::Tls { server_name };
-    for document in ["", "deniedHosts: ['*']", "enableInternet: true", "outbound: c"] {
-        for protocol in [Protocol::Http, tls(None), tls(Some(&name))] {
-            let facts = ConnectionFacts { destination: "10.0.0.1:443".parse().unwrap(), protocol };
-            assert_eq!(policy(document).treat(&facts), Treatment::Inspect, "{document} and {protocol:?}");
-        }
-    }
-}
-
-#[test]
 fn a_name_resolves_if_some_request_for_it_could_pass() {
     for (document, host, wanted) in [
         ("", "a.test", Err("internet_disabled by default")),
@@ -278,6 +212,12 @@ fn a_name_resolves_if_some_request_for_it_could_pass() {
             Err("host_denied by deniedHosts[0] https://a.test (line 2)"),
         ),
         ("enableInternet: true\ndeniedHosts: ['a.test:443', 'a.test:80']", "a.test", Ok("enableInternet")),
+        ("raw: ['a.test:5432']", "a.test", Ok("raw a.test:5432 (line 1)")),
+        ("raw: ['*.a.test:5432']\nallowedHosts: []", "x.a.test", Ok("raw *.a.test:5432 (line 1)")),
+        ("raw: ['a.test:5432']", "b.test", Err("internet_disabled by default")),
+        ("raw: ['0.0.0.0/0:5432']", "a.test", Err("internet_disabled by default")),
+        ("raw: ['a.test:5432']\ndeniedHosts: ['a.test:5432']", "a.test", Err("internet_disabled by default")),
+        ("passthrough: [a.test]", "a.test", Err("internet_disabled by default")),
     ] {
         let told = policy(document).resolves(&CanonicalHost::parse(host).unwrap());
         let told = told.map(|resolution| resolution.rule.to_string());
@@ -324,6 +264,9 @@ fn only_a_network_that_means_it_permits_a_special_address() {
         ("allowedHosts: ['https://10.0.0.0/8']", "10.1.2.3:443", None, private),
         ("outboundByHost: { 10.0.0.0/8: h }", "10.1.2.3:443", HTTPS, ""),
         ("outboundByHost: { 'fd00::/8': h }", "[fd00::1]:443", HTTPS, ""),
+        ("raw: ['10.0.0.0/8:5432']", "10.1.2.3:5432", None, ""),
+        ("raw: ['10.0.0.0/8:5432']", "10.1.2.3:443", None, private),
+        ("raw: ['0.0.0.0/0:5432', 'a.test:5432']", "10.1.2.3:5432", None, private),
         ("allowedHosts: [0.0.0.0/0]", "10.1.2.3:443", HTTPS, private),
         ("allowedHosts: ['::/0']", "[::1]:443", HTTPS, "::1 is the loopback address, not a public address"),
         ("allowedHosts: ['::1']", "[::1]:443", HTTPS, ""),

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use policy::{CanonicalHost, Denial, Rule};
+use policy::{CanonicalHost, Denial, Tunnel};
 
 use super::{Decision, Kind, Protocol, Record};
 use crate::{error::ConnectionError, instance::Instance, socket::Traffic};
@@ -48,20 +48,23 @@ impl ConnectionTrail {
         self.record.sni = Some(name.to_string());
     }
 
-    /// The generation that decides about this connection.
-    pub fn generation(&mut self, number: u64) {
-        self.record.generation = number;
-    }
-
-    /// It may go on: as HTTP, each exchange judged by itself, or by `rule` as raw bytes.
-    pub fn allowed(&mut self, rule: Option<&Rule>) {
+    /// It may go on as HTTP, each exchange judged by itself.
+    pub fn inspected(&mut self) {
         self.record.decision = Some(Decision::Allow);
-        self.record.rule = rule.map(ToString::to_string);
     }
 
-    /// It is refused.
-    pub fn denied(&mut self, denial: &Denial) {
+    /// Its bytes are passed on, by the word of `generation`.
+    pub fn spliced(&mut self, tunnel: &Tunnel, generation: u64) {
+        self.record.decision = Some(Decision::Allow);
+        self.record.generation = generation;
+        self.record.rule = Some(tunnel.rule.to_string());
+        self.record.authority = Some(tunnel.to.to_string());
+    }
+
+    /// It is refused, by the word of `generation`.
+    pub fn denied(&mut self, denial: &Denial, generation: u64) {
         self.record.decision = Some(Decision::Deny);
+        self.record.generation = generation;
         self.record.rule = Some(denial.rule.to_string());
         self.record.error = Some(denial.reason.as_str());
     }
@@ -75,6 +78,9 @@ impl ConnectionTrail {
     pub fn failed(&mut self, error: &ConnectionError) {
         tracing::debug!(connection = ?self.record.connection, %error, "connection failed");
         self.record.error = Some(error.kind());
+        if error.is_denial() {
+            self.record.decision = Some(Decision::Deny);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Protocol {
     /// Neither TLS nor HTTP.
     #[serde(rename = "opaque")]
     Opaque,
-    /// TLS whose handshake did not finish.
+    /// TLS whose handshake did not finish, or that was passed through.
     #[serde(rename = "tls")]
     Tls,
     /// HTTP/1.0 or HTTP/1.1.
@@ -91,7 +91,7 @@ pub struct Record {
     /// HTTP method, or DNS question type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Canonical host and port of the request, or the name asked for.
+    /// Canonical host and port of the request or of what is dialled for a tunnel, or the name asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// Path without query, at most [`MAX_PATH`] bytes.

@@ -19,12 +19,12 @@ impl Limits {
         milliseconds(self.0.connect_timeout_ms)
     }
 
-    /// `tlsHandshakeTimeoutMs`: a handshake, on either side.
+    /// `tlsHandshakeTimeoutMs`: a handshake, on either side; before that, the first bytes of a connection.
     pub fn tls_handshake(&self) -> Duration {
         milliseconds(self.0.tls_handshake_timeout_ms)
     }
 
-    /// `sniffTimeoutMs`: how long a workload may say nothing before it counts as waiting for the server.
+    /// `sniffTimeoutMs`: how long a workload may say nothing on a port where servers speak first.
     pub fn sniff(&self) -> Duration {
         milliseconds(self.0.sniff_timeout_ms)
     }

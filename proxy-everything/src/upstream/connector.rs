@@ -12,7 +12,7 @@ use std::{
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use policy::{Authority, Policy, Scheme};
+use policy::{Authority, Policy, Scheme, Tunnel};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -40,6 +40,16 @@ impl Connector {
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self(Arc::new(Inner { policy, resolver, tls: TlsConnector::from(Arc::new(tls)), limits }))
     }
+
+    /// Within `connectTimeoutMs`, the look-up of the name included: the workload has nothing else to wait for.
+    pub(super) async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        let dialled = self.0.dial(tunnel.scheme, &tunnel.to);
+        timeout(self.0.limits.connect(), dialled).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
+    }
+
+    pub(super) fn may_reach(&self, tunnel: &Tunnel, address: SocketAddr) -> bool {
+        self.0.resolver.judge(address, tunnel.scheme, &tunnel.to, &self.0.policy).is_ok()
+    }
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<UpstreamStream>, UpstreamError>> + Send>>;
@@ -66,12 +76,20 @@ impl Inner {
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
         let authority =
             Authority::parse(authority, scheme).map_err(|_| UpstreamError::Resolve(LookupError::NoName))?;
-        let addresses = self.resolver.resolve(scheme, &authority, &self.policy).await?;
-        let (tcp, address) = connect_tcp(&addresses, self.limits.connect()).await?;
+        let (tcp, address) = self.dial(Some(scheme), &authority).await?;
         match scheme {
             Scheme::Http => Ok(UpstreamStream::plain(tcp, address)),
             Scheme::Https => self.handshake(tcp, address, &authority).await,
         }
+    }
+
+    async fn dial(
+        &self,
+        scheme: Option<Scheme>,
+        authority: &Authority,
+    ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        let addresses = self.resolver.resolve(scheme, authority, &self.policy).await?;
+        connect_tcp(&addresses, self.limits.connect()).await
     }
 
     async fn handshake(
@@ -95,7 +113,7 @@ impl Inner {
 }
 
 /// Connects to the first of `addresses` that answers, within `limit` for all of them together.
-pub async fn connect_tcp(
+async fn connect_tcp(
     addresses: &[SocketAddr],
     limit: Duration,
 ) -> Result<(TcpStream, SocketAddr), UpstreamError> {

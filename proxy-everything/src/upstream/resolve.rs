@@ -44,21 +44,18 @@ impl Resolver {
         self.0.lookups.records(name, kind).await.map_err(UpstreamError::Resolve)
     }
 
-    /// Every address of `authority` that may be dialled, in the order to try; at least one.
+    /// Every address of `authority` that may be dialled for `scheme`, in the order to try; at least one.
     pub async fn resolve(
         &self,
-        scheme: Scheme,
+        scheme: Option<Scheme>,
         authority: &Authority,
         policy: &Policy,
     ) -> Result<Vec<SocketAddr>, UpstreamError> {
+        let judge = |address| self.judge(address, scheme, authority, policy);
         if let Some(entry) = self.entry(authority) {
             let port = |port: Option<u16>| port.unwrap_or(authority.port);
             let stated = entry.to.iter().map(|to| SocketAddr::new(to.address, port(to.port)));
-            return permitted(stated, |address| match policy.check_address(address, Some(scheme)) {
-                // The operator wrote the address down, so it need not be public; a denial stands.
-                Err(AddressRefusal::NotPublic { .. }) => Ok(()),
-                verdict => verdict,
-            });
+            return permitted(stated, judge);
         }
         let found = match authority.host.address() {
             Some(address) => vec![address],
@@ -68,13 +65,28 @@ impl Resolver {
             }
         };
         let found = found.into_iter().map(|address| SocketAddr::new(address, authority.port));
-        permitted(found, |address| policy.check_address(address, Some(scheme)))
+        permitted(found, judge)
     }
 
     /// The name, if it is one and a resolver may be asked for it.
     fn may_look_up<'a>(&self, host: &'a CanonicalHost, policy: &Policy) -> Result<&'a str, UpstreamError> {
         self.0.bounds.look_up(host, policy, &self.0.limits).map_err(UpstreamError::NameRefused)?;
         host.name().ok_or(UpstreamError::Resolve(LookupError::NoName))
+    }
+
+    /// Whether `address` may be dialled for `authority`. One that the operator wrote down need not be public; a denial
+    /// stands.
+    pub fn judge(
+        &self,
+        address: SocketAddr,
+        scheme: Option<Scheme>,
+        authority: &Authority,
+        policy: &Policy,
+    ) -> Result<(), AddressRefusal> {
+        match policy.check_address(address, scheme) {
+            Err(AddressRefusal::NotPublic { .. }) if self.entry(authority).is_some() => Ok(()),
+            verdict => verdict,
+        }
     }
 
     /// An entry with a port beats one without.
@@ -113,8 +125,30 @@ mod tests {
         let limits = Limits::from(&document.limits);
         let resolver = Resolver::new(&document, &limits, Arc::default());
         let authority = Authority::parse(authority, scheme).unwrap();
-        let addresses = resolver.resolve(scheme, &authority, &Policy::compile(&document)).await;
+        let addresses = resolver.resolve(Some(scheme), &authority, &Policy::compile(&document)).await;
         addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
+    }
+
+    #[tokio::test]
+    async fn raw_bytes_and_tunnels_that_are_open_already() {
+        let stated = "raw: ['a.test:22']\nresolve: {a.test: 127.0.0.1}";
+        for (document, authority, expected) in [
+            (stated, "a.test:22", true),
+            ("raw: ['a.test:22', '127.0.0.0/8:22']", "127.0.0.1:22", true),
+            ("raw: ['a.test:22', '127.0.0.0/8:23']", "127.0.0.1:22", false),
+            ("raw: ['a.test:22']", "localhost:22", false),
+        ] {
+            let document = Document::parse(document).unwrap();
+            let (resolver, policy) = (Resolver::new(&document.resolve), Policy::compile(&document));
+            let authority = Authority::parse(authority, Scheme::Https).unwrap();
+            let found = resolver.resolve(None, &authority, &policy).await;
+            assert_eq!(found.is_ok(), expected, "{authority}");
+        }
+        // A new policy that says nothing of the address would not lead there.
+        let authority = Authority::parse("a.test:22", Scheme::Https).unwrap();
+        let silent = Policy::compile(&Document::default());
+        let judged = Resolver::new(&[]).judge("127.0.0.1:22".parse().unwrap(), None, &authority, &silent);
+        assert!(matches!(judged, Err(AddressRefusal::NotPublic { .. })));
     }
 
     #[tokio::test]

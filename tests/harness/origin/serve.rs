@@ -30,7 +30,7 @@ pub(super) fn tls(ca: &TestCa, settings: &Settings) -> Option<TlsAcceptor> {
         Versions::Http2 => &["h2"],
         Versions::Both => &["h2", "http/1.1"],
     };
-    let config: Arc<ServerConfig> = ca.server(&settings.names, certificate, alpn);
+    let config: Arc<ServerConfig> = ca.server(&settings.names, certificate, alpn, settings.clients);
     Some(TlsAcceptor::from(config))
 }
 

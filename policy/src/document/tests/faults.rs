@@ -106,6 +106,49 @@ fn patterns() {
 }
 
 #[test]
+fn patterns_for_what_passes_unseen() {
+    check(&[
+        (
+            "raw: ['a.test:22', db.example.com]",
+            "1:20: `db.example.com`: a raw rule needs a port; write `db.example.com:5432`",
+        ),
+        ("raw:|- 10.0.0.0/8", "2:3: `10.0.0.0/8`: a raw rule needs a port; write `10.0.0.0/8:5432`"),
+        ("raw: ['2001:db8::1']", "1:7: `2001:db8::1`: a raw rule needs a port; write `[2001:db8::1]:5432`"),
+        (
+            "raw: ['https://a.test']",
+            "1:7: `https://a.test`: a raw rule is for bytes of any kind and has no scheme; write `a.test:443`",
+        ),
+        (
+            "raw: ['http://a.test:8080']",
+            "1:7: `http://a.test:8080`: a raw rule is for bytes of any kind and has no scheme; write `a.test:8080`",
+        ),
+        (
+            "raw: ['*:22']",
+            "1:7: `*:22`: a raw rule names hosts or networks; write `0.0.0.0/0:22` and `[::/0]:22` for every public address",
+        ),
+        ("raw: ['*']", "1:7: `*`: a raw rule needs a port; write `*:5432`"),
+        (
+            "raw: ['*db.test:22']",
+            "1:7: pattern `*db.test:22`: a `*` must stand for whole labels; write `*.db.test` and `db.test`",
+        ),
+        ("raw: a.test:22", "1:6: expected a list"),
+        (
+            "passthrough: [a.test, '192.0.2.1']",
+            "1:23: `192.0.2.1`: TLS is passed through by its server name, which is never an address; write names here, or `192.0.2.1:443` under `raw`",
+        ),
+        (
+            "passthrough: ['[2001:db8::/32]:8443']",
+            "1:15: `[2001:db8::/32]:8443`: TLS is passed through by its server name, which is never an address; write names here, or `[2001:db8::/32]:8443` under `raw`",
+        ),
+        (
+            "passthrough:|  - http://a.test",
+            "2:5: `http://a.test`: only TLS is passed through; write `a.test`",
+        ),
+        ("passtrough: []", "1:1: unknown key `passtrough`; did you mean `passthrough`?"),
+    ]);
+}
+
+#[test]
 fn aliases_are_placed_where_they_are_used() {
     check(&[
         ("handlers: { h: { wasm: x, params: &p { 'bad:': 1 } } }|limits: *p", "2:9: unknown key `bad:`"),

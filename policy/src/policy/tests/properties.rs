@@ -1,7 +1,7 @@
 //! What holds for every policy and every question, and a policy of a hundred thousand hosts.
 
 use super::*;
-use crate::{Entry, Pattern, Route};
+use crate::{ConnectionFacts, Entry, Pattern, Protocol, Route, Treatment};
 
 fn pattern() -> impl Strategy<Value = String> {
     let host = prop_oneof![
@@ -23,13 +23,14 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
 fn document() -> impl Strategy<Value = Document> {
     let route = |entry| Route { entry, handlers: vec!["h".to_owned()] };
     let outbound = prop::collection::vec(Just("c".to_owned()), 0..2);
-    (entries(), prop::option::of(entries()), entries(), outbound, any::<bool>()).prop_map(
-        move |(denied_hosts, allowed_hosts, routes, outbound, enable_internet)| Document {
+    (entries(), prop::option::of(entries()), entries(), outbound, any::<bool>(), entries()).prop_map(
+        move |(denied_hosts, allowed_hosts, routes, outbound, enable_internet, passthrough)| Document {
             denied_hosts,
             allowed_hosts,
             outbound_by_host: routes.into_iter().map(route).collect(),
             outbound,
             enable_internet,
+            passthrough,
             ..Document::default()
         },
     )
@@ -65,6 +66,19 @@ proptest! {
         let destination = SocketAddr::from(([10, 0, 0, 1], port));
         if after.check_address(destination, Some(scheme)).is_ok() {
             prop_assert_eq!(before.check_address(destination, Some(scheme)), Ok(()));
+        }
+    }
+
+    /// A server name is the workload's word: with it must not pass what would not pass without.
+    #[test]
+    fn nothing_is_passed_through_that_may_not_pass(document in document(), host in host(), port in prop::sample::select(&[80, 443])) {
+        let policy = Policy::compile(&document);
+        let host = CanonicalHost::parse(&host).expect("a host");
+        let protocol = Protocol::Tls { server_name: Some(&host) };
+        let destination = SocketAddr::from(([10, 0, 0, 1], port));
+        if let Treatment::Splice(tunnel) = policy.treat(&ConnectionFacts { destination, names: &[], protocol }) {
+            prop_assert!(passes(&ask(&policy, Scheme::Https, &host.to_string(), port)));
+            prop_assert_eq!(tunnel.to, Authority { host, port });
         }
     }
 

@@ -1,0 +1,115 @@
+//! What becomes of a connection, before any request on it is decided.
+//!
+//! Receives what is known of it, hands on inspect, splice or refuse. Bytes that nobody reads pass for two reasons only:
+//! an entry of `raw` names destination and port, or an entry of `passthrough` names a TLS server whose requests could
+//! pass anyway. All other TLS and HTTP is inspected, so that even a denial can be read by the workload.
+
+use super::{List, Policy, label};
+use crate::{
+    AddressRefusal, Authority, BindingId, CanonicalHost, ConnectionFacts, Decision, Denial, Entry, Pattern,
+    Protocol, Reason, Rule, Scheme, Treatment, Tunnel,
+    index::{Asked, Index},
+};
+
+impl Policy {
+    /// Decides a connection. Asked before anything is read, it only says whether reading is needless.
+    pub fn treat(&self, facts: &ConnectionFacts<'_>) -> Treatment {
+        match facts.protocol {
+            Protocol::Unread => self.treat_raw(facts).map_or(Treatment::Inspect, Treatment::Splice),
+            Protocol::Opaque => self.treat_raw(facts).map_or_else(Treatment::Refuse, Treatment::Splice),
+            Protocol::Tls { server_name } => {
+                let tunnel = server_name.and_then(|name| self.pass_through(name, facts.destination.port()));
+                tunnel.map_or(Treatment::Inspect, Treatment::Splice)
+            }
+            Protocol::Http => Treatment::Inspect,
+        }
+    }
+
+    /// Whether the server name of a TLS connection can make a difference to its treatment.
+    pub fn asks_for_server_names(&self) -> bool {
+        !self.passthrough.rules.is_empty()
+    }
+
+    /// A name that the address stands for comes first: such an address may be nobody's. What refuses more than the
+    /// lack of an entry is told rather than that.
+    fn treat_raw(&self, facts: &ConnectionFacts<'_>) -> Result<Tunnel, Denial> {
+        let (address, port) = (CanonicalHost::from(facts.destination.ip()), facts.destination.port());
+        let mut refusal = None;
+        for host in facts.names.iter().chain([&address]) {
+            match self.judge_raw(host, port) {
+                Ok(rule) => {
+                    let to = Authority { host: host.clone(), port };
+                    return Ok(Tunnel { rule: rule.clone(), to, scheme: None });
+                }
+                Err(denial) => {
+                    let told = refusal.filter(|earlier: &Denial| earlier.reason != Reason::NotHttp);
+                    refusal = told.or(Some(denial));
+                }
+            }
+        }
+        Err(refusal.unwrap_or_else(|| self.no_raw_rule()))
+    }
+
+    /// The entry of `raw` by which bytes of any kind may go to a host.
+    pub(super) fn judge_raw(&self, host: &CanonicalHost, port: u16) -> Result<&Rule, Denial> {
+        let asked = Asked { scheme: None, port };
+        if let Some((_, rule)) = self.denied.find(host, asked) {
+            return Err(Denial { reason: Reason::HostDenied, rule: rule.clone() });
+        }
+        let found = self.raw.find(host, asked);
+        // What deniedHosts says of the IPv4 address inside an IPv6 one is told even if no entry of `raw` matches.
+        match host.address().map(|ip| self.check_address((ip, port).into(), None)) {
+            Some(Err(AddressRefusal::Denied { rule, .. })) => {
+                Err(Denial { reason: Reason::HostDenied, rule })
+            }
+            Some(Err(AddressRefusal::NotPublic { .. })) if found.is_some() => {
+                Err(Denial { reason: Reason::AddressRefused, rule: self.labels.default.clone() })
+            }
+            _ => found.map(|(_, rule)| rule).ok_or_else(|| self.no_raw_rule()),
+        }
+    }
+
+    fn no_raw_rule(&self) -> Denial {
+        Denial { reason: Reason::NotHttp, rule: self.labels.raw.clone() }
+    }
+
+    /// Only what may pass anyway, and past no handlers but those of the catch-all.
+    fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
+        name.name()?;
+        let asked = Asked { scheme: Some(Scheme::Https), port };
+        let (_, rule) = self.passthrough.find(name, asked)?;
+        match self.decide_asked(name, asked) {
+            Decision::Forward { binding, .. } if binding.is_none_or(|id| self.is_catch_all(id)) => {
+                Some(Tunnel {
+                    rule: rule.clone(),
+                    to: Authority { host: name.clone(), port },
+                    scheme: asked.scheme,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_catch_all(&self, binding: BindingId) -> bool {
+        self.catch_all == Some(binding)
+    }
+}
+
+pub(super) fn raw(entries: &[Entry]) -> List {
+    List {
+        index: Index::new(entries.iter().map(|entry| &entry.pattern)),
+        rules: entries.iter().map(|entry| label("raw", entry)).collect(),
+    }
+}
+
+/// An entry without a port means the port of https alone: what is not looked at is named as narrowly as can be.
+pub(super) fn passthrough(entries: &[Entry]) -> List {
+    let port = |port: Option<u16>| port.or(Some(Scheme::Https.default_port()));
+    let patterns = entries.iter().map(|Entry { pattern, .. }| pattern);
+    let patterns: Vec<Pattern> =
+        patterns.map(|pattern| Pattern { port: port(pattern.port), ..pattern.clone() }).collect();
+    List {
+        index: Index::new(&patterns),
+        rules: entries.iter().map(|entry| label("passthrough", entry)).collect(),
+    }
+}
