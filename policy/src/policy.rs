@@ -135,8 +135,6 @@ impl Policy {
         }
     }
 
-    }
-
     /// Whether an address may be dialled for a request of this scheme; `None` is a connection that is not HTTP.
     ///
     /// An IP or CIDR entry of `deniedHosts` refuses it, also for the IPv4 address inside an IPv6 one. An address that is
