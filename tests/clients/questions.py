@@ -1,7 +1,7 @@
 """Asks DNS questions, `CARRIER SERVER NAME TYPE` on each line of the input, and prints the answer on one line each.
 
-`udp` without and `edns` with an OPT record; `tcp` on a connection of its own; `pipeline` sends 40 on one; `count` waits for the TTL to run
-down; `silence` connects and says nothing.
+`udp` without and `edns` with an OPT record; `tcp` on a connection of its own; `pipeline` sends 40 on one; `count`
+waits for the TTL to run down; `silence` connects and says nothing.
 """
 import ipaddress
 import socket

@@ -1,7 +1,7 @@
 //! The scripted DNS: a server on 127.0.0.1 that answers for every domain there is, and remembers what it was asked.
 //!
-//! Receives a function from name and type to records; of names that begin with `silent` it says nothing. It runs on a thread of its own, on a port that the kernel picks,
-//! and ends when it is dropped.
+//! Receives a function from name and type to records; of names that begin with `silent` it says nothing. It runs on a
+//! thread of its own, on a port that the kernel picks, and ends when it is dropped.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
-//! The proxy's own resolver. Receives a name that may be looked up, hands on what DNS says of it, within the deadline. Asks the
-//! servers of the policy, or else those of the system's `/etc/resolv.conf`, and never any other; `/etc/hosts` comes first. Names are
-//! complete as they are: no search domain is ever added.
+//! The proxy's own resolver. Receives a name that may be looked up, hands on what DNS says of it, within the deadline.
+//! Asks the servers of the policy, or else those of the system's `/etc/resolv.conf`, and never any other; `/etc/hosts`
+//! comes first. Names are complete as they are: no search domain is ever added.
 
 use std::{
     fs,
@@ -25,8 +25,8 @@ use tokio::time::timeout;
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 /// Answers that are kept; one has 64 KiB at most, and most have 100 octets.
 const CACHED: u64 = 1024;
-/// How long an answer may be kept at least and at most: what says zero would make each question a message to the servers of its
-/// domain, and nothing is worth more than a day.
+/// How long an answer may be kept at least and at most: what says zero would make each question a message to the servers
+/// of its domain, and nothing is worth more than a day.
 const TTL: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(24 * 60 * 60)];
 /// How long a client may keep what stands in `/etc/hosts`, seconds.
 const HOSTS_TTL: u32 = 5;
@@ -147,7 +147,8 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// A name that stands in the file for one family has no addresses of the other: no server is asked for what the operator wrote down.
+/// A name that stands in the file for one family has no addresses of the other: no server is asked for what the operator
+/// wrote down.
 fn from_hosts(hosts: &Hosts, name: &Name, kind: RecordType) -> Option<Result<Vec<Record>, LookupError>> {
     let of = |kind| hosts.lookup_static_host(&Query::query(name.clone(), kind));
     let addresses = [RecordType::A, RecordType::AAAA].map(|kind| (kind, of(kind)));
