@@ -1,7 +1,7 @@
-//! DNS: every question of the workload, whatever server it meant to ask, over UDP or TCP, is answered here, from the policy. A name
-//! that the policy denies does not exist, and no resolver anywhere learns that it was asked for. A name that may be
-//! reached gets its addresses, judged one by one, or one that belongs to nobody else. Which address the workload connects to decides
-//! nothing about HTTP: for a name the proxy resolves by itself when it dials.
+//! DNS: every question of the workload, whatever server it meant to ask, over UDP or TCP, is answered here, from the
+//! policy. A name that the policy denies does not exist, and no resolver anywhere learns that it was asked for. A name
+//! that may be reached gets its addresses, judged one by one, or one that belongs to nobody else. Which address the
+//! workload connects to decides nothing about HTTP: for a name the proxy resolves by itself when it dials.
 
 mod answer;
 mod lru;

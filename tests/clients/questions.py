@@ -1,6 +1,7 @@
 """Asks DNS questions, `CARRIER SERVER NAME TYPE` on each line of the input, and prints the answer on one line each.
 
-`udp` without and `edns` with an OPT record; `tcp` on a connection of its own; `pipeline` sends 40 on one; `count` waits for the TTL to run down.
+`udp` without and `edns` with an OPT record; `tcp` on a connection of its own; `pipeline` sends 40 on one; `count`
+waits for the TTL to run down; `silence` connects and says nothing.
 """
 import ipaddress
 import socket
@@ -99,6 +100,7 @@ def until_counted_down(server, name, kind):
     while time.monotonic() < end:
         if ttl() < first:
             return "counted down"
+        time.sleep(0.05)
     return "not counted down"
 
 
@@ -109,6 +111,9 @@ for line in sys.stdin:
     kind = TYPES[kind]
     if carrier == "count":
         print(until_counted_down(server, name, kind), flush=True)
+    elif carrier == "silence":
+        with socket.create_connection((server, 53), timeout=30) as stream:
+            print("closed" if stream.recv(1) == b"" else "answered", flush=True)
     elif carrier == "pipeline":
         packets = [question(f"{number}.{name}", kind, True, number) for number in range(40)]
         answers = by_stream(server, packets)

@@ -19,6 +19,7 @@ for_each_user!(
     a_name_of_handlers_is_not_asked_for_before_a_request,
     a_tunnel_is_cut,
     too_many_questions_are_refused,
+    nothing_is_waited_for_without_end,
     a_connection_carries_many_questions,
     a_resolver_behind_a_translation_is_ours_too,
 );
@@ -104,44 +105,46 @@ fn fresh(line: &str) -> String {
     (540..600).fold(line.to_owned(), |line, ttl| line.replace(&format!("/{ttl}"), "/600"))
 }
 
+/// `*` is looked at more closely.
+const ANSWERS: &[(&str, &str)] = &[
+    ("edns 198.51.100.53 exact.test A", "edns exact.test 0 192.0.2.1/600 -"),
+    ("udp 198.51.100.53 exact.test AAAA", "udp exact.test 0 2001:db8::1/600 -"),
+    ("udp 2001:db8::53 other.allowed.test A", "udp other.allowed.test 0 192.0.2.1/600 -"),
+    ("tcp 198.51.100.53 third.allowed.test A", "tcp third.allowed.test 0 192.0.2.1/600 -"),
+    ("tcp 2001:db8::53 fourth.allowed.test A", "tcp fourth.allowed.test 0 192.0.2.1/600 -"),
+    ("tcp 127.0.0.53 fifth.allowed.test A", "tcp fifth.allowed.test 0 192.0.2.1/600 -"),
+    ("edns 127.0.0.53 missing.allowed.test A", "edns missing.allowed.test 3 - -"),
+    // Each refusal says why: blocked, prohibited, filtered (RFC 8914, 4).
+    ("edns 198.51.100.53 no.allowed.test A", "edns no.allowed.test 3 - 15"),
+    ("edns 198.51.100.53 denied.test A", "edns denied.test 3 - 18"),
+    ("tcp 198.51.100.53 x.denied.test TXT", "tcp x.denied.test 3 - 18"),
+    ("udp 198.51.100.53 denied.test A", "udp denied.test 3 - -"),
+    ("edns 198.51.100.53 rebound.allowed.test A", "edns rebound.allowed.test 0 - 17"),
+    ("edns 198.51.100.53 rebound.allowed.test AAAA", "edns rebound.allowed.test 0 - 17"),
+    ("edns 198.51.100.53 mixed.allowed.test A", "edns mixed.allowed.test 0 192.0.2.7/600 -"),
+    // What an alias leads to stands under the name that was asked for.
+    ("edns 198.51.100.53 alias.allowed.test A", "edns alias.allowed.test 0 192.0.2.1/600 -"),
+    ("edns 198.51.100.53 alias.allowed.test CNAME", "edns alias.allowed.test 0 exact.test/600 -"),
+    ("edns 198.51.100.53 exact.test ANY", "edns exact.test 5 - 18"),
+    ("edns 198.51.100.53 exact.test TXT", "edns exact.test 0 0568656c6c6f/600 -"),
+    // Priority 1, target `.`, alpn h2, port 8443; no HTTP/3, no hint, no ECH.
+    ("edns 198.51.100.53 exact.test HTTPS", "edns exact.test 0 000100000100030268320003000220fb/600 -"),
+    ("edns 198.51.100.53 1.2.0.192.in-addr.arpa PTR", "*"),
+    ("edns 198.51.100.53 8.8.8.8.in-addr.arpa PTR", "edns 8.8.8.8.in-addr.arpa 3 - -"),
+    ("udp 198.51.100.53 many.allowed.test A", "udp many.allowed.test 0 cut - -"),
+    ("count 198.51.100.53 exact.test A", "counted down"),
+];
+
 fn answers(user: User) {
     let (lab, authority) = (Lab::new(user), Authority::start(script));
     let policy = format!(
         "{}allowedHosts: [exact.test, '*.allowed.test', {OUTSIDE}]\ndeniedHosts: [no.allowed.test]",
         authority.entry()
     );
-    let rows = [
-        ("edns 198.51.100.53 exact.test A", "edns exact.test 0 192.0.2.1/600 -"),
-        ("udp 198.51.100.53 exact.test AAAA", "udp exact.test 0 2001:db8::1/600 -"),
-        ("udp 2001:db8::53 other.allowed.test A", "udp other.allowed.test 0 192.0.2.1/600 -"),
-        ("tcp 198.51.100.53 third.allowed.test A", "tcp third.allowed.test 0 192.0.2.1/600 -"),
-        ("tcp 2001:db8::53 fourth.allowed.test A", "tcp fourth.allowed.test 0 192.0.2.1/600 -"),
-        ("tcp 127.0.0.53 fifth.allowed.test A", "tcp fifth.allowed.test 0 192.0.2.1/600 -"),
-        ("edns 127.0.0.53 missing.allowed.test A", "edns missing.allowed.test 3 - -"),
-        // Each refusal says why: blocked, prohibited, filtered (RFC 8914, 4).
-        ("edns 198.51.100.53 no.allowed.test A", "edns no.allowed.test 3 - 15"),
-        ("edns 198.51.100.53 denied.test A", "edns denied.test 3 - 18"),
-        ("tcp 198.51.100.53 x.denied.test TXT", "tcp x.denied.test 3 - 18"),
-        ("udp 198.51.100.53 denied.test A", "udp denied.test 3 - -"),
-        ("edns 198.51.100.53 rebound.allowed.test A", "edns rebound.allowed.test 0 - 17"),
-        ("edns 198.51.100.53 rebound.allowed.test AAAA", "edns rebound.allowed.test 0 - 17"),
-        ("edns 198.51.100.53 mixed.allowed.test A", "edns mixed.allowed.test 0 192.0.2.7/600 -"),
-        // What an alias leads to stands under the name that was asked for.
-        ("edns 198.51.100.53 alias.allowed.test A", "edns alias.allowed.test 0 192.0.2.1/600 -"),
-        ("edns 198.51.100.53 alias.allowed.test CNAME", "edns alias.allowed.test 0 exact.test/600 -"),
-        ("edns 198.51.100.53 exact.test ANY", "edns exact.test 5 - 18"),
-        ("edns 198.51.100.53 exact.test TXT", "edns exact.test 0 0568656c6c6f/600 -"),
-        // Priority 1, target `.`, alpn h2, port 8443; no HTTP/3, no hint, no ECH.
-        ("edns 198.51.100.53 exact.test HTTPS", "edns exact.test 0 000100000100030268320003000220fb/600 -"),
-        ("edns 198.51.100.53 1.2.0.192.in-addr.arpa PTR", "*"),
-        ("edns 198.51.100.53 8.8.8.8.in-addr.arpa PTR", "edns 8.8.8.8.in-addr.arpa 3 - -"),
-        ("udp 198.51.100.53 many.allowed.test A", "udp many.allowed.test 0 cut - -"),
-        ("count 198.51.100.53 exact.test A", "counted down"),
-    ];
     let mut running = ask(&lab, &policy, &[]);
-    for (question, expected) in rows {
+    for (question, expected) in ANSWERS {
         let told = running.ask(question);
-        match expected {
+        match *expected {
             "*" => assert!(told.contains("exact.test/5") && told.contains("third.allowed.test/5"), "{told}"),
             expected => assert_eq!(fresh(&told), expected, "{question}"),
         }
@@ -251,6 +254,23 @@ fn too_many_questions_are_refused(user: User) {
     assert_eq!(audit.questions().len(), 21);
 }
 
+fn nothing_is_waited_for_without_end(user: User) {
+    let (lab, authority) = (Lab::new(user), Authority::start(script));
+    let policy = format!(
+        "{}allowedHosts: ['*.allowed.test']\nlimits: {{dnsTimeoutMs: 300, requestHeadTimeoutMs: 300}}",
+        authority.entry()
+    );
+    let rows = [
+        ("edns 198.51.100.53 silent.allowed.test A", "edns silent.allowed.test 2 - 22"),
+        ("silence 198.51.100.53 allowed.test A", "closed"),
+    ];
+    let mut running = ask(&lab, &policy, &rows);
+    running.say("");
+    let audit = running.finish().ok().audit;
+    assert_eq!(audit.questions()[0]["error"], "dns_failed");
+    assert_eq!(audit.connections()[0]["error"], "idle");
+}
+
 fn a_connection_carries_many_questions(user: User) {
     let (lab, authority) = (Lab::new(user), Authority::start(script));
     let policy = format!("{}allowedHosts: ['*.allowed.test', {OUTSIDE}]", authority.entry());
@@ -275,7 +295,7 @@ fn a_resolver_behind_a_translation_is_ours_too(user: User) {
     let pid = processes::sandboxed(running.pid(), "python3").expect("the command in its network");
     let rules = "table ip nat { chain output { type nat hook output priority -100; \
                  ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:35053; \
-                 ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:35053; } }";
+                 ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:35053; }; }";
     let status = Command::new("/usr/bin/nsenter")
         .args(["-t", &pid.to_string(), "-n", "/usr/sbin/nft", rules])
         .status()

@@ -1,5 +1,6 @@
-//! The nftables expressions that the `nftnl` crate lacks: `tproxy`, which a transparent proxy is made of, and `notrack`. Receives the
-//! listener's address and port, hands on what the kernel expects: two registers loaded, then the expression that reads them.
+//! The nftables expressions that the `nftnl` crate lacks: `tproxy`, which a transparent proxy is made of, and `notrack`.
+//! Receives the listener's address and port, hands on what the kernel expects: two registers loaded, then the expression
+//! that reads them.
 
 use std::{net::IpAddr, ptr::NonNull};
 

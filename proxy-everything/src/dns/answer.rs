@@ -1,6 +1,7 @@
-//! Who gets what. Receives one question, hands on its answer and what the record says of it. The order is the one that nothing leaks
-//! in: the policy first, then the type, then the bounds, and only then a resolver. A name that handlers serve, or that the policy
-//! leads somewhere by itself, gets an address of its own and no resolver is asked: the proxy resolves when it dials, after it has decided.
+//! Who gets what. Receives one question, hands on its answer and what the record says of it. The order is the one that
+//! nothing leaks in: the policy first, then the type, then the bounds, and only then a resolver. A name that handlers
+//! serve, or that the policy leads somewhere by itself, gets an address of its own and no resolver is asked: the proxy
+//! resolves when it dials, after it has decided.
 
 use hickory_proto::{
     op::{Query, ResponseCode},

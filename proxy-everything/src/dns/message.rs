@@ -1,6 +1,6 @@
-//! The bytes of DNS: receives a datagram or a frame, hands on the one question in it and a reply to fill in; gives the reply's bytes
-//! in the end, never more than the client can take. Malformed bytes are answered where there is an id to answer to
-//! (RFC 1035, 4.1.1), and never more than that.
+//! The bytes of DNS: receives a datagram or a frame, hands on the one question in it and a reply to fill in; gives the
+//! reply's bytes in the end, never more than the client can take. Malformed bytes are answered where there is an id to
+//! answer to (RFC 1035, 4.1.1), and never more than that.
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},

@@ -1,9 +1,9 @@
-//! Which names the workload was given an address for. Receives every answer before it is sent; hands on, for an address that
-//! the workload connects to, the names it may mean by it. A name without an address to give away gets one of its own here,
-//! from networks that nobody routes.
+//! Which names the workload was given an address for. Receives every answer before it is sent; hands on, for an address
+//! that the workload connects to, the names it may mean by it. A name without an address to give away gets one of its own
+//! here, from networks that nobody routes.
 //!
-//! A name stays with its address for a day after it was last given: no TTL is longer, and connection pools dial addresses again
-//! that they looked up hours ago. What is used least recently goes first when there are too many.
+//! A name stays with its address for a day after it was last given: no TTL is longer, and connection pools dial addresses
+//! again that they looked up hours ago. What is used least recently goes first when there are too many.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -23,8 +23,9 @@ const MAX_REAL: usize = 8192;
 const MAX_NAMES_EACH: usize = 16;
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Benchmarking addresses, which no network routes: 198.18.0.0/16 (RFC 2544) and 2001:2::/48 (RFC 5180). The place of a name is the
-/// end of both its addresses. Neither 198.18.0.0 is given, which looks like a network, nor 198.18.255.*, where the proxy listens.
+/// Benchmarking addresses, which no network routes: 198.18.0.0/16 (RFC 2544) and 2001:2::/48 (RFC 5180). The place of a
+/// name is the end of both its addresses. Neither 198.18.0.0 is given, which looks like a network, nor 198.18.255.*,
+/// where the proxy listens.
 const POOL_V4: u32 = Ipv4Addr::new(198, 18, 0, 0).to_bits();
 const POOL_V6: u128 = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0).to_bits();
 const LAST_PLACE: u32 = 0xfeff;

@@ -1,5 +1,5 @@
-//! One question's life: read, counted, answered, recorded. The same for a datagram and for a frame of TCP. Its record is written
-//! when it is dropped, so that no way out can forget to.
+//! One question's life: read, counted, answered, recorded. The same for a datagram and for a frame of TCP. Its record is
+//! written when it is dropped, so that no way out can forget to.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,6 +1,6 @@
-//! HTTPS and SVCB records (RFC 9460), made anew. Receives one as its domain published it, hands on what may be known of it inside:
-//! which server, which port, which protocols. No ECH, since the name of a TLS connection must be readable here; no address hints,
-//! since addresses are judged one by one; no HTTP/3, which cannot get out.
+//! HTTPS and SVCB records (RFC 9460), made anew. Receives one as its domain published it, hands on what may be known of
+//! it inside: which server, which port, which protocols. No ECH, since the name of a TLS connection must be readable
+//! here; no address hints, since addresses are judged one by one; no HTTP/3, which cannot get out.
 
 use hickory_proto::rr::rdata::{
     SVCB,

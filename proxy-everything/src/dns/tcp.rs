@@ -1,5 +1,5 @@
-//! DNS over TCP (RFC 7766): receives a connection to port 53, whatever address it is for, and answers the questions on it until it
-//! is closed or nothing comes any more. Never sniffed: what is no DNS here goes nowhere.
+//! DNS over TCP (RFC 7766): receives a connection to port 53, whatever address it is for, and answers the questions on it
+//! until it is closed or nothing comes any more. Never sniffed: what is no DNS here goes nowhere.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,9 +1,10 @@
-//! What a name may look like, and how many new ones there may be, before a resolver is asked for it. Whoever runs the servers of
-//! a domain reads every name below it that anybody looks up, so under a pattern such as `*.example.com` names themselves carry data.
-//! Names that an entry spells out carry none and are not bound. The same bounds hold for DNS questions and for requests,
-//! since a `Host` header is looked up too.
+//! What a name may look like, and how many new ones there may be, before a resolver is asked for it. Whoever runs the
+//! servers of a domain reads every name below it that anybody looks up, so under a pattern such as `*.example.com` names
+//! themselves carry data. Names that an entry spells out carry none and are not bound. The same bounds hold for DNS
+//! questions and for requests, since a `Host` header is looked up too.
 //!
-//! What is left is slow, not nothing: two new names a second at most, once the first 120 are spent, of some 50 octets each.
+//! What is left is slow, not nothing: two new names a second at most, once the first 120 are spent, of some 50 octets
+//! each.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,12 +20,13 @@ use crate::config::Limits;
 
 /// Octets of a name. Real ones rarely have more than 100 (signed storage and load balancers); tunnels fill all 253.
 const MAX_NAME: usize = 130;
-/// Octets of a label. The longest that load balancers make has 49 (a name of 32, a hyphen, 16 hexadecimal digits); tunnels use 57 to 63.
+/// Octets of a label. The longest that load balancers make has 49 (a name of 32, a hyphen, 16 hexadecimal digits);
+/// tunnels use 57 to 63.
 const MAX_LABEL: usize = 52;
 /// From this length on, text without a hyphen is measured. Words are shorter; UUIDs and words in a row have hyphens.
 const MEASURED: usize = 28;
-/// Bits per character: the most that hexadecimal digits can have, so no hash is ever over it. Random base32 has 4.1 for 28 characters,
-/// 4.5 for 52; base64 more.
+/// Bits per character: the most that hexadecimal digits can have, so no hash is ever over it. Random base32 has 4.1 for
+/// 28 characters, 4.5 for 52; base64 more.
 const MAX_ENTROPY: f64 = 4.0;
 /// Names that were let through and may be asked for again at no charge.
 const MAX_KNOWN: usize = 4096;

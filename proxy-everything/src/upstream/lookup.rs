@@ -1,6 +1,6 @@
-//! The proxy's own resolver. Receives a name that may be looked up, hands on what DNS says of it, within the deadline. Asks the
-//! servers of the policy, or else those of the system's `/etc/resolv.conf`, and never any other; `/etc/hosts` comes first. Names are
-//! complete as they are: no search domain is ever added.
+//! The proxy's own resolver. Receives a name that may be looked up, hands on what DNS says of it, within the deadline.
+//! Asks the servers of the policy, or else those of the system's `/etc/resolv.conf`, and never any other; `/etc/hosts`
+//! comes first. Names are complete as they are: no search domain is ever added.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use hickory_resolver::{
         op::{Query, ResponseCode},
         rr::{Name, Record, RecordType},
     },
-    system_conf::read_system_conf,
+    system_conf::parse_resolv_conf,
 };
 use tokio::time::timeout;
 
@@ -25,8 +25,8 @@ use tokio::time::timeout;
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 /// Answers that are kept; one has 64 KiB at most, and most have 100 octets.
 const CACHED: u64 = 1024;
-/// How long an answer may be kept at least and at most: what says zero would make each question a message to the servers of its
-/// domain, and nothing is worth more than a day.
+/// How long an answer may be kept at least and at most: what says zero would make each question a message to the servers
+/// of its domain, and nothing is worth more than a day.
 const TTL: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(24 * 60 * 60)];
 /// How long a client may keep what stands in `/etc/hosts`, seconds.
 const HOSTS_TTL: u32 = 5;
@@ -105,31 +105,37 @@ impl Lookups {
         if let Some(made) = made.as_ref().filter(|made| made.files == files) {
             return Ok(made.clone());
         }
-        let resolver = self.make().map_err(|error| {
-            tracing::warn!(%error, "names cannot be looked up");
-            LookupError::NoServer
-        })?;
+        let servers = match self.servers.as_slice() {
+            [] => system_servers(&fs::read_to_string(FILES[0]).unwrap_or_default()),
+            servers => servers.iter().map(server).collect(),
+        };
+        let resolver = resolver(servers, self.deadline).map_err(|error| explain(&error))?;
         let hosts = Hosts::from_system().unwrap_or_default().into();
         Ok(made.insert(Made { resolver, hosts, files }).clone())
     }
+}
 
-    fn make(&self) -> Result<TokioResolver, NetError> {
-        let (config, mut options) = if self.servers.is_empty() {
-            let (config, options) = read_system_conf()?;
-            (ResolverConfig::from_name_servers(config.name_servers), options)
-        } else {
-            let servers = self.servers.iter().map(server).collect();
-            (ResolverConfig::from_name_servers(servers), ResolverOpts::default())
-        };
-        // Twice within the deadline, which is ours.
-        (options.timeout, options.attempts) = (self.deadline / 2, 1);
-        options.use_hosts_file = ResolveHosts::Never;
-        options.cache_size = CACHED;
-        [options.positive_min_ttl, options.positive_max_ttl] = TTL.map(Some);
-        [options.negative_min_ttl, options.negative_max_ttl] = TTL.map(Some);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        builder.with_options(options).build()
+/// Without servers it still knows `localhost`, and whatever else needs none.
+fn resolver(servers: Vec<NameServerConfig>, deadline: Duration) -> Result<TokioResolver, NetError> {
+    if servers.is_empty() {
+        tracing::warn!("names cannot be looked up: {}", LookupError::NoServer);
     }
+    let mut options = ResolverOpts::default();
+    // Twice within the deadline, which is ours.
+    (options.timeout, options.attempts) = (deadline / 2, 1);
+    options.use_hosts_file = ResolveHosts::Never;
+    options.cache_size = CACHED;
+    [options.positive_min_ttl, options.positive_max_ttl] = TTL.map(Some);
+    [options.negative_min_ttl, options.negative_max_ttl] = TTL.map(Some);
+    let config = ResolverConfig::from_name_servers(servers);
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.with_options(options).build()
+}
+
+/// Of all that `/etc/resolv.conf` says only the servers matter; a search list that cannot be read is no reason to have none.
+fn system_servers(text: &str) -> Vec<NameServerConfig> {
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("nameserver")).collect();
+    parse_resolv_conf(lines.join("\n")).map_or_else(|_| Vec::new(), |(config, _)| config.name_servers)
 }
 
 fn server(address: &SocketAddr) -> NameServerConfig {
@@ -141,7 +147,8 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// A name that stands in the file for one family has no addresses of the other: no server is asked for what the operator wrote down.
+/// A name that stands in the file for one family has no addresses of the other: no server is asked for what the operator
+/// wrote down.
 fn from_hosts(hosts: &Hosts, name: &Name, kind: RecordType) -> Option<Result<Vec<Record>, LookupError>> {
     let of = |kind| hosts.lookup_static_host(&Query::query(name.clone(), kind));
     let addresses = [RecordType::A, RecordType::AAAA].map(|kind| (kind, of(kind)));
@@ -162,6 +169,7 @@ fn explain(error: &NetError) -> LookupError {
             _ => LookupError::Failed,
         },
         NetError::Timeout => LookupError::Timeout,
+        NetError::NoConnections => LookupError::NoServer,
         error => {
             tracing::debug!(%error, "a name could not be looked up");
             LookupError::Failed
@@ -188,6 +196,21 @@ mod tests {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let lookups = Lookups::new(&[silent.local_addr().unwrap()], Duration::from_millis(200));
         assert_eq!(lookups.addresses("a.test").await, Err(LookupError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn without_a_server_nobody_is_asked() {
+        for (text, count) in [
+            ("", 0),
+            ("# nameserver 192.0.2.53\nnameserver nonsense\n", 0),
+            ("search a..b \\\\\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions ndots:5\n", 2),
+        ] {
+            assert_eq!(system_servers(text).len(), count, "{text}");
+        }
+        let resolver = resolver(Vec::new(), Duration::from_secs(60)).unwrap();
+        let error = resolver.lookup("a.test.", RecordType::A).await.unwrap_err();
+        assert_eq!(explain(&error), LookupError::NoServer);
+        assert!(resolver.lookup("localhost.", RecordType::A).await.is_ok());
     }
 
     #[test]
