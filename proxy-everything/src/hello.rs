@@ -3,7 +3,7 @@
 //! guessed. Only for policies that pass some TLS through: all other is opened anyway, and says its name then.
 
 use policy::CanonicalHost;
-use rustls::server::{Accepted, Acceptor};
+use rustls::server::Acceptor;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{error::ConnectionError, socket::WorkloadSocket};
@@ -20,10 +20,7 @@ impl WorkloadSocket {
         while self.seen().len() <= MAX_HELLO {
             let unparsed = self.seen().get(parsed..).unwrap_or_default();
             match parse(&mut acceptor, unparsed) {
-                Parsed::Whole(accepted) => {
-                    let name = accepted.client_hello().server_name().map(CanonicalHost::parse);
-                    return Ok(name.and_then(Result::ok));
-                }
+                Parsed::Whole(name) => return Ok(name),
                 Parsed::Malformed => return Ok(None),
                 Parsed::Partly => parsed = self.seen().len(),
             }
@@ -38,7 +35,7 @@ impl WorkloadSocket {
 }
 
 enum Parsed {
-    Whole(Accepted),
+    Whole(Option<CanonicalHost>),
     Partly,
     Malformed,
 }
@@ -51,7 +48,10 @@ fn parse(acceptor: &mut Acceptor, mut bytes: &[u8]) -> Parsed {
             Ok(_) => {}
         }
         match acceptor.accept() {
-            Ok(Some(accepted)) => return Parsed::Whole(accepted),
+            Ok(Some(accepted)) => {
+                let name = accepted.client_hello().server_name().map(CanonicalHost::parse);
+                return Parsed::Whole(name.and_then(Result::ok));
+            }
             Ok(None) => {}
             Err(_) => return Parsed::Malformed,
         }
