@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use policy::{CanonicalHost, ConnectionFacts, Treatment};
+use policy::{ConnectionFacts, Treatment};
 use tokio::time::Instant;
 
 use crate::{

@@ -157,7 +157,8 @@ impl Fleet {
         let document = Document::parse(text, base)?;
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
         let instance = self.instance(id.clone(), class, document, 1, ca).await?;
-        let admin = AdminSocket::bind(self.settings.state.socket(&id)).map_err(FleetError::io("bind the admin socket"))?;
+        let admin = AdminSocket::bind(self.settings.state.socket(&id))
+            .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
         self.members().insert(id.clone(), member);
         if pid.is_some() || !matches!(origin, Origin::Container(_)) {
@@ -180,7 +181,8 @@ impl Fleet {
         let (admin, published, sockets) =
             member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
         let admin = Arc::new(admin);
-        let mut member = Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
+        let mut member =
+            Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
             let serving = Serving::start(&instance, sockets, published, admin);
@@ -251,7 +253,8 @@ impl Fleet {
             let trusted = tokio::task::spawn_blocking(move || life::trust(pid, &ca)).await;
             trusted.map_err(FleetError::crashed)?;
         }
-        let descriptors = member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
+        let descriptors =
+            member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
         let serving = Serving::start(&instance, sockets, published, admin);
         let serving = serving.map_err(FleetError::io("serve the instance"))?;
         let mut members = self.members();
@@ -260,7 +263,9 @@ impl Fleet {
         member.publish = publish;
         member.serving = Some(serving);
         let text = member.save()?;
-        self.keeper.keep(Kept { id: id.to_owned(), text, descriptors }).map_err(FleetError::io("tell the keeper"))?;
+        self.keeper
+            .keep(Kept { id: id.to_owned(), text, descriptors })
+            .map_err(FleetError::io("tell the keeper"))?;
         println!("attached {id}");
         Ok(())
     }
@@ -325,7 +330,8 @@ impl Fleet {
 
     /// Lets everything under way finish, for `limit` at most, and serves nothing new.
     pub async fn drain(&self, limit: Duration) {
-        let serving: Vec<_> = self.members().values_mut().filter_map(|member| member.serving.take()).collect();
+        let serving: Vec<_> =
+            self.members().values_mut().filter_map(|member| member.serving.take()).collect();
         let mut draining = tokio::task::JoinSet::new();
         for serving in serving {
             draining.spawn(serving.drain(limit));

@@ -24,7 +24,7 @@ use signal_hook::{
 
 use crate::capture;
 use channel::Message;
-pub use store::{Kept, Keeper};
+pub use store::{Keeper, Kept};
 
 /// The hidden first argument that makes this binary the proxy of a keeper.
 const PROXY_VERB: &str = "__proxy";
@@ -199,7 +199,9 @@ impl Keep {
         if !proxy.ready {
             self.failures += 1;
             if self.failures == MAX_FAILURES {
-                anyhow::bail!("the proxy died {MAX_FAILURES} times before it was ready ({status}); workloads stay closed");
+                anyhow::bail!(
+                    "the proxy died {MAX_FAILURES} times before it was ready ({status}); workloads stay closed"
+                );
             }
             std::thread::sleep(Duration::from_millis(100) * self.failures);
         }

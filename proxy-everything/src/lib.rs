@@ -28,7 +28,6 @@ pub mod serving;
 pub mod fleet;
 pub mod keeper;
 pub mod config;
-pub mod engine;
 pub mod error;
 
 pub mod admin;

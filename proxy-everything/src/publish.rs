@@ -173,7 +173,8 @@ mod tests {
             ("::1:8080:80", None),
             ("", None),
         ] {
-            let expected = expected.map(|(outside, inside)| Publish { outside: outside.parse().unwrap(), inside });
+            let expected =
+                expected.map(|(outside, inside)| Publish { outside: outside.parse().unwrap(), inside });
             assert_eq!(text.parse::<Publish>().ok(), expected, "{text}");
         }
     }

@@ -48,10 +48,11 @@ pub(super) async fn answer(request: Request<Incoming>, fleet: &Arc<Fleet>) -> An
 }
 
 async fn attach(text: &str, fleet: &Arc<Fleet>) -> Answer {
-    let wanted = match serde_json::from_str::<Attach>(text).map_err(|error| error.to_string()).and_then(wanted) {
-        Ok(wanted) => wanted,
-        Err(reason) => return problem(StatusCode::BAD_REQUEST, &reason),
-    };
+    let wanted =
+        match serde_json::from_str::<Attach>(text).map_err(|error| error.to_string()).and_then(wanted) {
+            Ok(wanted) => wanted,
+            Err(reason) => return problem(StatusCode::BAD_REQUEST, &reason),
+        };
     match fleet.attach(wanted).await {
         Ok(id) => json(StatusCode::CREATED, &json!({ "id": id })),
         Err(FleetError::Config(error)) => faulty(&error),

@@ -42,7 +42,8 @@ pub fn keep() -> anyhow::Result<u8> {
 /// The keeper of `sidecar`: leaves the workload's namespace first, so that what is moved out of it comes here.
 pub fn keep_pod() -> anyhow::Result<u8> {
     let pod = Namespace::own()?;
-    capture::leave_network().context("cannot make a network namespace of our own: CAP_SYS_ADMIN is needed")?;
+    capture::leave_network()
+        .context("cannot make a network namespace of our own: CAP_SYS_ADMIN is needed")?;
     let kept = Kept { id: POD.into(), text: Vec::new().into(), descriptors: vec![pod.into_descriptor()] };
     keeper::run(BTreeMap::from([(POD.to_owned(), kept)]))
 }

@@ -39,6 +39,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use agent::Task;
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
 pub use error::{CaptureError, userns_hint};
@@ -50,7 +51,6 @@ pub use scratch::{Scratch, start as scratch};
 pub use syscall::{
     Pidfd, close_on_exec_from, harden, inherited, keep_across_exec, leave_network, raise_descriptor_limit,
 };
-use agent::Task;
 
 /// The workload's own addresses on `lo`, the source of everything it sends.
 /// The IPv4 dummy address (RFC 7600) and the discard prefix (RFC 6666): no real peer can own either.

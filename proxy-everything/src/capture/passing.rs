@@ -9,7 +9,7 @@ use std::{
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 /// Descriptors in one message; the kernel's own bound is 253 (SCM_MAX_FD).
-pub const MAX_DESCRIPTORS: usize = 240;
+const MAX_DESCRIPTORS: usize = 240;
 
 /// Sends `bytes`, which must not be empty, together with `descriptors`, at most [`MAX_DESCRIPTORS`].
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

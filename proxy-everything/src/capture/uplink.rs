@@ -141,7 +141,8 @@ fn in_order(mut routes: Vec<RouteMessage>) -> Vec<RouteMessage> {
 async fn restore(handle: &Handle, uplink: Uplink) -> Result<(), rtnetlink::Error> {
     handle.link().change(LinkUnspec::new_with_index(uplink.index).up().build()).execute().await?;
     for message in uplink.addresses {
-        let mut request = handle.address().add(uplink.index, std::net::Ipv4Addr::UNSPECIFIED.into(), 0).replace();
+        let mut request =
+            handle.address().add(uplink.index, std::net::Ipv4Addr::UNSPECIFIED.into(), 0).replace();
         *request.message_mut() = message;
         request.execute().await?;
     }

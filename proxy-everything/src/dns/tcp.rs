@@ -22,7 +22,7 @@ const PIPELINE: u32 = 16;
 pub async fn serve(accepted: Accepted, instance: Arc<Instance>) {
     let Accepted { socket, mut trail } = accepted;
     trail.protocol(Protocol::Dns);
-    trail.allowed(None);
+    trail.inspected();
     let (from, connection) = (trail.record().source, trail.record().connection);
     let way = Way { from, to: trail.destination(), carrier: Carrier::Tcp, connection };
     let (mut reader, writer) = tokio::io::split(socket);

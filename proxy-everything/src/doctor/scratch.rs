@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, PipeReader, Read},
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     os::{
         linux::net::SocketAddrExt,
         unix::{

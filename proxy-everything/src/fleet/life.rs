@@ -31,7 +31,8 @@ impl Fleet {
 
     /// The keeper learns of every policy that is put in force.
     async fn keep_policy(self: Arc<Self>, id: String) {
-        let Some(mut generations) = self.members().get(&id).map(|member| member.instance.generations()) else {
+        let Some(mut generations) = self.members().get(&id).map(|member| member.instance.generations())
+        else {
             return;
         };
         while generations.changed().await.is_ok() {
@@ -221,6 +222,8 @@ pub(super) fn trust(pid: u32, ca: &str) {
                 tracing::warn!(pid, path = %path.display(), %error, "a trust store is left as it is");
             }
         }
-        Err(error) => tracing::warn!(pid, %error, "cannot open the workload's root: its trust store is left as it is"),
+        Err(error) => {
+            tracing::warn!(pid, %error, "cannot open the workload's root: its trust store is left as it is")
+        }
     }
 }

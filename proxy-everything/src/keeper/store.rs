@@ -30,9 +30,7 @@ impl Kept {
     /// A text without descriptors goes with those that came before.
     pub(super) fn or_descriptors_of(self, earlier: Option<Self>) -> Self {
         match earlier {
-            Some(earlier) if self.descriptors.is_empty() => {
-                Self { descriptors: earlier.descriptors, ..self }
-            }
+            Some(earlier) if self.descriptors.is_empty() => Self { descriptors: earlier.descriptors, ..self },
             _ => self,
         }
     }

@@ -120,10 +120,13 @@ mod tests {
     /// Random base32.
     const TUNNEL: &str = "qw7e5rtz3uiop2asdf6ghjk4lyxcvbnm.a.test";
 
+    fn resolver(document: &Document) -> Resolver {
+        Resolver::new(document, &Limits::from(&document.limits), Arc::default())
+    }
+
     async fn resolved(document: &str, scheme: Scheme, authority: &str) -> Result<Vec<String>, &'static str> {
         let document = Document::parse(document).unwrap();
-        let limits = Limits::from(&document.limits);
-        let resolver = Resolver::new(&document, &limits, Arc::default());
+        let resolver = resolver(&document);
         let authority = Authority::parse(authority, scheme).unwrap();
         let addresses = resolver.resolve(Some(scheme), &authority, &Policy::compile(&document)).await;
         addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
@@ -139,7 +142,7 @@ mod tests {
             ("raw: ['a.test:22']", "localhost:22", false),
         ] {
             let document = Document::parse(document).unwrap();
-            let (resolver, policy) = (Resolver::new(&document.resolve), Policy::compile(&document));
+            let (resolver, policy) = (resolver(&document), Policy::compile(&document));
             let authority = Authority::parse(authority, Scheme::Https).unwrap();
             let found = resolver.resolve(None, &authority, &policy).await;
             assert_eq!(found.is_ok(), expected, "{authority}");
@@ -147,7 +150,8 @@ mod tests {
         // A new policy that says nothing of the address would not lead there.
         let authority = Authority::parse("a.test:22", Scheme::Https).unwrap();
         let silent = Policy::compile(&Document::default());
-        let judged = Resolver::new(&[]).judge("127.0.0.1:22".parse().unwrap(), None, &authority, &silent);
+        let judged =
+            resolver(&Document::default()).judge("127.0.0.1:22".parse().unwrap(), None, &authority, &silent);
         assert!(matches!(judged, Err(AddressRefusal::NotPublic { .. })));
     }
 
