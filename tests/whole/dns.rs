@@ -10,7 +10,7 @@ use hickory_proto::rr::rdata::svcb::{Alpn, EchConfigList, IpHint, SvcParamKey, S
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, HTTPS, SVCB, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-use crate::programs::{NAMES, PYTHON, QUESTIONS};
+use crate::programs::{CURL, NAMES, PYTHON, QUESTIONS};
 
 for_each_user!(
     names,
@@ -18,6 +18,7 @@ for_each_user!(
     what_leads_inside_is_not_handed_out,
     a_name_of_handlers_is_not_asked_for_before_a_request,
     a_tunnel_is_cut,
+    a_request_is_no_way_round_the_bounds,
     too_many_questions_are_refused,
     nothing_is_waited_for_without_end,
     a_connection_carries_many_questions,
@@ -240,6 +241,19 @@ fn a_tunnel_is_cut(user: User) {
     let audit = running.finish().ok().audit;
     let count = |word: &str| audit.questions().into_iter().filter(|record| record["error"] == word).count();
     assert_eq!((count("dns_tunnel"), count("dns_rate")), (20, refused));
+}
+
+/// A `Host` header is looked up too.
+fn a_request_is_no_way_round_the_bounds(user: User) {
+    let (lab, authority) = (Lab::new(user), Authority::start(script));
+    let policy = format!("{}allowedHosts: ['*.allowed.test', {OUTSIDE}]", authority.entry());
+    let name = "qw7e5rtz3uiop2asdf6ghjk4lyxcvbnm.allowed.test";
+    let (resolve, url) = (format!("{name}:80:192.0.2.1"), format!("http://{name}/"));
+    let finished = lab.run(&policy, &[]).finish(&[CURL, "-s", "--resolve", &resolve, &url]).ok();
+    assert!(finished.stdout.contains("\"reason\":\"dns_tunnel\""), "{}", finished.stdout);
+    let exchange = &finished.audit.exchanges()[0];
+    assert_eq!((&exchange["decision"], &exchange["status"]), (&"deny".into(), &403.into()));
+    assert_eq!(authority.questions(), [], "a resolver was asked");
 }
 
 fn too_many_questions_are_refused(user: User) {

@@ -41,28 +41,25 @@ pub(super) async fn serve(
     slot: &Slot,
     instance: &Arc<Instance>,
 ) -> Option<Vec<u8>> {
-    let reading = read(message);
-    if matches!(reading, Reading::Nothing) {
-        return None;
-    }
+    let (query, reply) = match read(message) {
+        Reading::Nothing => return None,
+        Reading::Senseless(reply) => (None, reply),
+        Reading::Question(query, reply) => (Some(query), reply),
+    };
     let mut trail = Trail::open(way, instance);
     let generation = instance.current();
     trail.record.generation = generation.number();
+    if let Some(query) = &query {
+        trail.asked(query);
+    }
     let free =
         slot.as_ref().ok_or(NameRefusal::Rate).and_then(|_| instance.bounds.question(generation.limits()));
-    match (reading, free) {
-        (Reading::Nothing, _) => None,
-        (Reading::Senseless(reply), Ok(())) => trail.senseless(reply, way.carrier),
-        (Reading::Senseless(reply), Err(refusal)) => trail.answered(reply, too_many(refusal), way.carrier),
-        (Reading::Question(query, reply), free) => {
-            trail.asked(&query);
-            let answer = match free {
-                Ok(()) => answer(&query, instance, &generation).await,
-                Err(refusal) => too_many(refusal),
-            };
-            trail.answered(reply, answer, way.carrier)
-        }
-    }
+    let answer = match (free, &query) {
+        (Err(refusal), _) => too_many(refusal),
+        (Ok(()), None) => return trail.senseless(reply, way.carrier),
+        (Ok(()), Some(query)) => answer(query, instance, &generation).await,
+    };
+    trail.answered(reply, answer, way.carrier)
 }
 
 fn too_many(refusal: NameRefusal) -> Answer {
