@@ -93,6 +93,19 @@ pub struct Settings {
     pub pod: Option<Namespace>,
 }
 
+/// What came before this proxy.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    /// The generation to go on with.
+    generation: u64,
+    /// Proxies that served the instance.
+    predecessors: u64,
+}
+
+impl Past {
+    const NONE: Self = Self { generation: 1, predecessors: 0 };
+}
+
 /// The instances by id.
 pub struct Fleet {
     settings: Settings,
@@ -156,41 +169,44 @@ impl Fleet {
         let (text, base) = wanted.policy.unwrap_or_else(|| self.settings.policy.clone());
         let document = Document::parse(text, base)?;
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
-        let instance = self.instance(id.clone(), class, document, 1, ca).await?;
+        let instance = self.instance(id.clone(), class, document, ca, Past::NONE).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
         self.members().insert(id.clone(), member);
-        if pid.is_some() || !matches!(origin, Origin::Container(_)) {
-            if let Err(error) = self.seal(&id, &origin, pid).await {
-                self.take(&id);
-                return Err(error);
-            }
+        let runs = pid.is_some() || !matches!(origin, Origin::Container(_));
+        if runs && let Err(error) = self.seal(&id, &origin, pid).await {
+            self.take(&id);
+            return Err(error);
         }
         self.begin_life(&id, origin);
         Ok(id)
     }
 
     /// Serves what an earlier proxy served.
-    pub async fn restore(self: &Arc<Self>, kept: Kept) -> Result<(), FleetError> {
+    pub async fn restore(self: &Arc<Self>, mut kept: Kept) -> Result<(), FleetError> {
         let _one_at_a_time = self.changing.lock().await;
         let saved = Saved::read(&kept)?;
         let document = Document::parse(saved.policy, saved.base)?;
         let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
-        let instance = self.instance(kept.id.clone(), saved.class, document, saved.generation, ca).await?;
+        let past = Past { generation: saved.generation, predecessors: saved.predecessors + 1 };
+        let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
-            member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
+            member::sort(std::mem::take(&mut kept.descriptors), &saved.publish, self.settings.state.socket(&kept.id))?;
         let admin = Arc::new(admin);
         let mut member =
             Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
+        member.predecessors = past.predecessors;
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
             let serving = Serving::start(&instance, sockets, published, admin);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
+        let text = member.save()?;
         self.members().insert(kept.id.clone(), member);
         self.begin_life(&kept.id, saved.origin);
-        Ok(())
+        let kept = Kept { text, descriptors: Vec::new(), ..kept };
+        self.keeper.keep(kept).map_err(FleetError::io("tell the keeper"))
     }
 
     /// Compiles handlers, which takes its time.
@@ -199,8 +215,8 @@ impl Fleet {
         id: String,
         class: String,
         document: Document,
-        generation: u64,
         ca: InstanceCa,
+        past: Past,
     ) -> Result<Arc<Instance>, FleetError> {
         let parts = Parts {
             id,
@@ -208,7 +224,8 @@ impl Fleet {
             audit: Arc::clone(&self.settings.audit),
             tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
             engine: Arc::clone(&self.handlers),
-            generation,
+            generation: past.generation,
+            predecessors: past.predecessors,
             visible: Visible::Nothing,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;

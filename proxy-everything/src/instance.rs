@@ -39,6 +39,10 @@ pub struct Instance {
     requests: AtomicU64,
 }
 
+/// A proxy that died took its counts with it. The numbers of the one that follows begin so far above that none is given twice.
+const PROXY_BITS: u32 = 40;
+const NUMBERS: u64 = (1 << PROXY_BITS) - 1;
+
 /// How far an instance has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -64,6 +68,8 @@ pub struct Parts {
     pub engine: Arc<LazyEngine>,
     /// The number of the first generation: 1, or the one that was in force when an earlier proxy ended.
     pub generation: u64,
+    /// How many proxies have served it before this one.
+    pub predecessors: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -85,8 +91,8 @@ impl Instance {
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
-            connections: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
+            connections: AtomicU64::new(parts.predecessors << PROXY_BITS),
+            requests: AtomicU64::new(parts.predecessors << PROXY_BITS),
         })
     }
 
@@ -136,9 +142,9 @@ impl Instance {
         self.connections.fetch_add(1, Relaxed) + 1
     }
 
-    /// How many connections there have been.
+    /// How many connections there have been under this proxy.
     pub fn connections(&self) -> u64 {
-        self.connections.load(Relaxed)
+        self.connections.load(Relaxed) & NUMBERS
     }
 
     /// The id of the next request.
@@ -146,8 +152,8 @@ impl Instance {
         format!("{}-{}", self.id, self.requests.fetch_add(1, Relaxed) + 1).into()
     }
 
-    /// How many requests there have been.
+    /// How many requests there have been under this proxy.
     pub fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+        self.requests.load(Relaxed) & NUMBERS
     }
 }

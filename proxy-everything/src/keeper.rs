@@ -9,7 +9,13 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     io,
-    os::{fd::AsRawFd, unix::net::UnixStream, unix::process::ExitStatusExt},
+    os::{
+        fd::AsRawFd,
+        unix::{
+            net::UnixStream,
+            process::{CommandExt, ExitStatusExt},
+        },
+    },
     path::PathBuf,
     process::{Child, Command},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -133,7 +139,7 @@ impl Keep {
     fn start(&mut self) -> anyhow::Result<Proxy> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(&self.program);
-        command.arg(PROXY_VERB).arg(theirs.as_raw_fd().to_string()).args(&self.arguments);
+        command.arg0("proxy-everything").arg(PROXY_VERB).arg(theirs.as_raw_fd().to_string()).args(&self.arguments);
         capture::keep_across_exec(&mut command, vec![theirs.as_raw_fd()]);
         let process = command.spawn()?;
         drop(theirs);

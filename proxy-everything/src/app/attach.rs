@@ -143,7 +143,10 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();
-        fleet.restore(kept).await.with_context(|| format!("cannot serve {id} again"))?;
+        if let Err(error) = fleet.restore(kept).await {
+            // The others are served; this one stays closed.
+            tracing::error!(%error, id, "cannot serve an instance again");
+        }
     }
     // After a crash the keeper knows more than the arguments: what was attached and has ended is not attached again.
     for wanted in plan.wanted.into_iter().filter(|_| !earlier) {
