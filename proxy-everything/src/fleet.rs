@@ -8,6 +8,7 @@ mod member;
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -193,13 +194,12 @@ impl Fleet {
         let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
             member::sort(std::mem::take(&mut kept.descriptors), &saved.publish, self.settings.state.socket(&kept.id))?;
-        let admin = Arc::new(admin);
         let mut member =
-            Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
+            Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::new(admin));
         member.predecessors = past.predecessors;
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
-            let serving = Serving::start(&instance, sockets, published, admin);
+            let serving = Serving::start(&instance, sockets, published);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
         let text = member.save()?;
@@ -272,7 +272,7 @@ impl Fleet {
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
-        let serving = Serving::start(&instance, sockets, published, admin);
+        let serving = Serving::start(&instance, sockets, published);
         let serving = serving.map_err(FleetError::io("serve the instance"))?;
         let mut members = self.members();
         let Some(member) = members.get_mut(id) else { return Err(FleetError::Gone(id.to_owned())) };
@@ -283,7 +283,7 @@ impl Fleet {
         self.keeper
             .keep(Kept { id: id.to_owned(), text, descriptors })
             .map_err(FleetError::io("tell the keeper"))?;
-        println!("attached {id}");
+        say("attached", id);
         Ok(())
     }
 
@@ -324,7 +324,7 @@ impl Fleet {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        println!("ended {id}");
+        say("ended", id);
         true
     }
 
@@ -360,4 +360,9 @@ impl Fleet {
     pub fn remove_sockets(&self) {
         self.members().values().for_each(|member| member.admin.remove());
     }
+}
+
+/// For whoever waits for it on standard output; if nobody does any more, that is no reason to stop.
+fn say(what: &str, id: &str) {
+    let _ = writeln!(std::io::stdout(), "{what} {id}");
 }

@@ -1,17 +1,12 @@
-//! Serving one instance: receives the sockets inside its namespace and those outside that belong to it, and runs everything that
-//! answers there. Ends in one of two ways: at once, or *drained*, when what is under way may finish and nothing new begins.
+//! Serving one workload: receives the sockets inside its namespace and its published ports, and runs everything that answers
+//! there. Ends in one of two ways: at once, or *drained*, when what is under way may finish and nothing new begins.
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use crate::{
     accept,
-    admin::{AdminSocket, Administered},
     capture::{Inward, Sockets, TransparentSocket},
     dns,
     instance::{Instance, Phase},
@@ -22,7 +17,6 @@ use crate::{
 pub struct Serving {
     instance: Arc<Instance>,
     entrances: JoinSet<()>,
-    admin: JoinHandle<()>,
     /// One slot for each connection that may be open, and their number.
     slots: Arc<Semaphore>,
     connections: u32,
@@ -34,7 +28,6 @@ impl Serving {
         instance: &Arc<Instance>,
         sockets: Sockets,
         published: Vec<Published>,
-        admin: Arc<AdminSocket>,
     ) -> io::Result<Self> {
         instance.enter(Phase::Serving);
         let connections = u32::try_from(instance.current().limits().max_connections()).unwrap_or(u32::MAX);
@@ -53,9 +46,7 @@ impl Serving {
             let listener = TcpListener::from_std(listener)?;
             entrances.spawn(publish::serve(listener, inside, Arc::clone(&inward), Arc::clone(instance)));
         }
-        let administered = Administered::Instance(Arc::clone(instance));
-        let admin = tokio::spawn(admin.serve(administered));
-        Ok(Self { instance: Arc::clone(instance), entrances, admin, slots, connections })
+        Ok(Self { instance: Arc::clone(instance), entrances, slots, connections })
     }
 
     /// Lets what is under way finish, for `limit` at most.
@@ -73,7 +64,6 @@ impl Drop for Serving {
     /// Nothing is answered any more, and what is under way breaks off.
     fn drop(&mut self) {
         self.entrances.abort_all();
-        self.admin.abort();
         self.instance.enter(Phase::Over);
     }
 }

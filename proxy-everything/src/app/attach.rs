@@ -2,7 +2,13 @@
 //! serve until there is nothing left to serve or the end is wanted. `sidecar` differs in one thing: the workload's namespace is the
 //! one that this program was started in, and whose uplink it takes with it.
 
-use std::{collections::BTreeMap, os::unix::net::UnixStream, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::{fd::AsFd, unix::net::UnixStream},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +26,8 @@ use crate::{
 
 /// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
 const POD: &str = "/pod";
+/// How it holds the control socket.
+const CONTROL: &str = "/control";
 /// Between two signs of life to the keeper.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -96,6 +104,7 @@ fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
     let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
     let settings = settings(&plan, pod)?;
     let runtime = runtime()?;
+    let control = plan.control.clone();
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
     let fleet = runtime.block_on(async {
         let fleet = Fleet::new(settings, keeper);
@@ -107,6 +116,7 @@ fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
         fleet.drain(limit).await;
         if leave == Leave::ForGood {
             fleet.remove_sockets();
+            let _ = control.map(std::fs::remove_file);
         }
         anyhow::Ok(fleet)
     })?;
@@ -140,6 +150,7 @@ fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
 
 /// Returns when there is nothing left to serve.
 async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result<()> {
+    let (mut control, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| kept.id == CONTROL);
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();
@@ -157,8 +168,7 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
         tokio::spawn(Arc::clone(fleet).follow_label(key));
     }
     if let Some(path) = plan.control {
-        let shown = path.display();
-        let socket = AdminSocket::bind(path.clone()).with_context(|| format!("cannot bind {shown}"))?;
+        let socket = control_socket(fleet, path, control.pop())?;
         tokio::spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
     }
     fleet.keeper().ready()?;
@@ -172,6 +182,18 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
         () = fleet.empty(), if !stays => Ok(()),
         ended = alive => ended,
     }
+}
+
+/// The one that an earlier proxy bound, or a new one.
+fn control_socket(fleet: &Fleet, path: PathBuf, kept: Option<Kept>) -> anyhow::Result<AdminSocket> {
+    if let Some(listener) = kept.and_then(|kept| kept.descriptors.into_iter().next()) {
+        return Ok(AdminSocket::inherited(listener.into(), path));
+    }
+    let socket =
+        AdminSocket::bind(path.clone()).with_context(|| format!("cannot bind {}", path.display()))?;
+    let descriptors = vec![socket.listener().as_fd().try_clone_to_owned()?];
+    fleet.keeper().keep(Kept { id: CONTROL.into(), text: Vec::new().into(), descriptors })?;
+    Ok(socket)
 }
 
 /// How a proxy leaves.

@@ -16,7 +16,7 @@ use rustls::pki_types::UnixTime;
 
 use super::{audit_target, in_file, open_audit, publish, read_policy, signals};
 use crate::{
-    admin::AdminSocket,
+    admin::{AdminSocket, Administered},
     audit::Target,
     capture::{self, Captured, Seal},
     cli::RunOptions,
@@ -108,7 +108,8 @@ fn serve(
     signals::pass_on(signals, command).context("cannot pass signals on")?;
     let runtime = super::runtime()?;
     let status = runtime.block_on(async {
-        let serving = Serving::start(&instance, sockets, published, Arc::clone(admin))?;
+        let serving = Serving::start(&instance, sockets, published)?;
+        tokio::spawn(Arc::clone(admin).serve(Administered::Instance(Arc::clone(&instance))));
         let status = ended(agent).await;
         drop(serving);
         status

@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinHandle;
+
 use super::{Fleet, Origin, Wanted};
 use crate::{
+    admin::Administered,
     capture::Namespace,
     engine::{Engine, EngineError, EventKind, Filter},
     keeper::Kept,
@@ -22,11 +25,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl Fleet {
     /// Follows a member from now on.
     pub(super) fn begin_life(self: &Arc<Self>, id: &str, origin: Origin) {
+        let mut members = self.members();
+        let Some(member) = members.get_mut(id) else { return };
+        // Also while the workload does not run: its policy can be changed before it comes back.
+        let administered = Administered::Instance(Arc::clone(&member.instance));
+        let admin = tokio::spawn(Arc::clone(&member.admin).serve(administered));
         let policy = tokio::spawn(Arc::clone(self).keep_policy(id.to_owned()));
         let life = tokio::spawn(Arc::clone(self).follow(id.to_owned(), origin));
-        if let Some(member) = self.members().get_mut(id) {
-            member.life = vec![policy.abort_handle(), life.abort_handle()];
-        }
+        member.life = [admin, policy, life].iter().map(JoinHandle::abort_handle).collect();
     }
 
     /// The keeper learns of every policy that is put in force.
@@ -133,7 +139,7 @@ impl Fleet {
         if let Err(error) = told {
             tracing::error!(%error, "cannot tell the keeper");
         }
-        println!("ended {id}");
+        super::say("ended", id);
     }
 
     /// Attaches every container that has the label `key`, now and later, as its labels say. Runs until it is dropped.
