@@ -266,9 +266,7 @@ impl Fleet {
         let inward = if publish.is_empty() { 0 } else { MAX_INWARD };
         let sockets = self.enter(origin, pid, inward).await?;
         if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
-            let ca = instance.tls.ca().pem().to_owned();
-            let trusted = tokio::task::spawn_blocking(move || life::trust(pid, &ca)).await;
-            trusted.map_err(FleetError::crashed)?;
+            life::trust(pid, instance.tls.ca().pem().to_owned()).await;
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;

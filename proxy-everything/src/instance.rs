@@ -84,7 +84,7 @@ impl Instance {
             class: parts.class.into(),
             audit: parts.audit,
             tls: parts.tls,
-            names: Names::default(),
+            names: Names::after(parts.predecessors),
             bounds,
             engine: parts.engine,
             visible: parts.visible,

@@ -42,18 +42,18 @@ struct Given {
     real: Lru<IpAddr, Vec<(CanonicalHost, Instant)>>,
 }
 
-impl Default for Names {
-    fn default() -> Self {
+impl Names {
+    /// For a workload that so many proxies have served before: it may still hold addresses that one of them gave for other names.
+    pub fn after(predecessors: u64) -> Self {
+        let used = predecessors.wrapping_mul(MAX_SYNTHETIC as u64) % u64::from(LAST_PLACE);
         Self(Mutex::new(Given {
             synthetic: Lru::new(MAX_SYNTHETIC),
             places: Lru::new(MAX_SYNTHETIC),
-            last_place: 0,
+            last_place: u32::try_from(used).unwrap_or_default(),
             real: Lru::new(MAX_REAL),
         }))
     }
-}
 
-impl Names {
     /// The names that `address` was given for, the latest first; none if it never was, or too long ago.
     pub fn of(&self, address: IpAddr) -> Vec<CanonicalHost> {
         let address = address.to_canonical();
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_own_addresses() {
-        let names = Names::default();
+        let names = Names::after(0);
         let (v4, v6) = names.synthetic(&host("a.test"));
         assert_eq!((v4.to_string(), v6.to_string()), ("198.18.0.1".to_owned(), "2001:2::1".to_owned()));
         assert_ne!(names.synthetic(&host("b.test")), (v4, v6));
@@ -153,8 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_follows_gives_other_addresses() {
+        let given = |predecessors| Names::after(predecessors).synthetic(&host("a.test"));
+        let all: std::collections::BTreeSet<_> = (0..8).map(given).collect();
+        assert_eq!(all.len(), 8);
+    }
+
+    #[test]
     fn an_address_of_the_outside_has_every_name_that_it_was_given_for() {
-        let names = Names::default();
+        let names = Names::after(0);
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         assert_eq!(names.of(address), []);
         for name in ["a.test", "b.test", "a.test"] {
@@ -170,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_takes_no_more_than_the_bound_and_no_place_twice() {
-        let names = Names::default();
+        let names = Names::after(0);
         let kept = host("kept.test");
         let first = names.synthetic(&kept);
         for number in 0..2 * LAST_PLACE {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{Fleet, Origin, Wanted};
+use super::{Fleet, FleetError, Origin, Wanted};
 use crate::{
     admin::Administered,
     capture::Namespace,
@@ -21,6 +21,11 @@ use crate::{
 
 /// Between two tries to reach a container engine that has gone away.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// For a container whose id is taken.
+const TRIES: u32 = 10;
+/// For the trust stores of one workload.
+const TRUST: Duration = Duration::from_secs(5);
 
 impl Fleet {
     /// Follows a member from now on.
@@ -152,33 +157,41 @@ impl Fleet {
         }
     }
 
-    async fn follow_label_once(self: &Arc<Self>, key: &str) -> Result<(), super::FleetError> {
+    async fn follow_label_once(self: &Arc<Self>, key: &str) -> Result<(), FleetError> {
         let engine = self.containers().await?;
         let mut events = engine.follow(Filter::Label(key.to_owned())).await?;
         for container in engine.running(key).await? {
-            self.attach_labelled(key, &container, engine).await;
+            tokio::spawn(Arc::clone(self).attach_labelled(key.to_owned(), container, engine.clone()));
         }
         loop {
             let event = events.next().await?;
             if event.kind == EventKind::Started {
-                self.attach_labelled(key, &event.id, engine).await;
+                tokio::spawn(Arc::clone(self).attach_labelled(key.to_owned(), event.id, engine.clone()));
             }
         }
     }
 
     /// One container's fault is no reason to leave the others alone.
-    async fn attach_labelled(self: &Arc<Self>, key: &str, container: &str, engine: &Engine) {
-        if self.has(&Origin::Container(container.to_owned())) {
-            // Its own task follows it.
-            return;
+    async fn attach_labelled(self: Arc<Self>, key: String, container: String, engine: Engine) {
+        // One that takes the place of another has its id, and may start before it is known that the other has gone.
+        for _ in 0..TRIES {
+            if self.has(&Origin::Container(container.clone())) {
+                // Its own task follows it.
+                return;
+            }
+            let attached = async {
+                let labels = engine.inspect(&container).await?.labels;
+                self.attach(self.labelled(&key, &container, &labels)?).await
+            };
+            match attached.await {
+                Ok(_) => return,
+                Err(FleetError::Taken(_)) => tokio::time::sleep(AGAIN).await,
+                Err(error) => {
+                    return tracing::error!(%error, container, "cannot attach; the container has no network");
+                }
+            }
         }
-        let attached = async {
-            let labels = engine.inspect(container).await?.labels;
-            self.attach(self.labelled(key, container, &labels)?).await
-        };
-        if let Err(error) = attached.await {
-            tracing::error!(%error, container, "cannot attach; the container has no network");
-        }
+        tracing::error!(container, "its id is taken; the container has no network");
     }
 
     /// `KEY.policy` names a file in the folder of policies; `KEY.id` and `KEY.class` are what they say.
@@ -187,9 +200,9 @@ impl Fleet {
         key: &str,
         container: &str,
         labels: &std::collections::BTreeMap<String, String>,
-    ) -> Result<Wanted, super::FleetError> {
+    ) -> Result<Wanted, FleetError> {
         let label = |name: &str| labels.get(&format!("{key}.{name}")).cloned();
-        let refused = |reason: String| super::FleetError::Label { container: container.to_owned(), reason };
+        let refused = |reason: String| FleetError::Label { container: container.to_owned(), reason };
         let id = label("id");
         if let Some(id) = &id {
             crate::cli::identifier(id).map_err(refused)?;
@@ -216,8 +229,16 @@ impl Fleet {
     }
 }
 
-/// Puts the CA into the trust stores of the root file system that `pid` sees.
-pub(super) fn trust(pid: u32, ca: &str) {
+/// Puts the CA into the trust stores of the root file system that `pid` sees. That may be a file system of the workload's own making,
+/// which need not ever answer.
+pub(super) async fn trust(pid: u32, ca: String) {
+    let installed = tokio::task::spawn_blocking(move || install(pid, &ca));
+    if tokio::time::timeout(TRUST, installed).await.is_err() {
+        tracing::warn!(pid, "the workload's file system does not answer: its trust store may be as it was");
+    }
+}
+
+fn install(pid: u32, ca: &str) {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let root = File::options().read(true).custom_flags(flags).open(format!("/proc/{pid}/root"));
     match root {
