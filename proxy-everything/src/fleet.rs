@@ -8,6 +8,7 @@ mod member;
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -29,7 +30,7 @@ use crate::{
     config::{Document, LazyEngine, Visible},
     engine::Engine,
     instance::{Instance, Parts},
-    keeper::{Keeper, Kept},
+    keeper::{Keeper, Kept, Share},
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
@@ -92,6 +93,9 @@ pub struct Settings {
     /// The namespace of [`Origin::Pod`].
     pub pod: Option<Namespace>,
 }
+
+/// How many connections and requests of an instance a proxy may number before it meets the numbers of the one that follows.
+const NUMBERS: u64 = 1_000_000_000;
 
 /// The instances by id.
 pub struct Fleet {
@@ -185,7 +189,7 @@ impl Fleet {
             Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::clone(&admin));
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
-            let serving = Serving::start(&instance, sockets, published, admin);
+            let serving = Serving::start(&instance, self.own_share(sockets), published, admin);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
         self.members().insert(kept.id.clone(), member);
@@ -209,6 +213,7 @@ impl Fleet {
             tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
             engine: Arc::clone(&self.handlers),
             generation,
+            counted: (self.keeper.number() - 1).saturating_mul(NUMBERS),
             visible: Visible::Nothing,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;
@@ -246,7 +251,7 @@ impl Fleet {
         let published = bound.map_err(FleetError::io("publish a port"))?;
         let described: Result<Vec<_>, _> = published.iter().map(Published::describe).collect();
         let publish = described.map_err(FleetError::io("publish a port"))?;
-        let inward = if publish.is_empty() { 0 } else { MAX_INWARD };
+        let inward = if publish.is_empty() { 0 } else { 2 * MAX_INWARD };
         let sockets = self.enter(origin, pid, inward).await?;
         if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
             let ca = instance.tls.ca().pem().to_owned();
@@ -255,7 +260,7 @@ impl Fleet {
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
-        let serving = Serving::start(&instance, sockets, published, admin);
+        let serving = Serving::start(&instance, self.own_share(sockets), published, admin);
         let serving = serving.map_err(FleetError::io("serve the instance"))?;
         let mut members = self.members();
         let Some(member) = members.get_mut(id) else { return Err(FleetError::Gone(id.to_owned())) };
@@ -266,8 +271,17 @@ impl Fleet {
         self.keeper
             .keep(Kept { id: id.to_owned(), text, descriptors })
             .map_err(FleetError::io("tell the keeper"))?;
-        println!("attached {id}");
+        tell(&format!("attached {id}"));
         Ok(())
+    }
+
+    /// Leaves the other half of the sockets that lead inward to the proxy before or after this one.
+    fn own_share(&self, mut sockets: capture::Sockets) -> capture::Sockets {
+        let even = sockets.inward.split_off(sockets.inward.len() / 2);
+        if Share::of(self.keeper.number()) == Share::Even {
+            sockets.inward = even;
+        }
+        sockets
     }
 
     async fn enter(
@@ -307,7 +321,7 @@ impl Fleet {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        println!("ended {id}");
+        tell(&format!("ended {id}"));
         true
     }
 
@@ -330,8 +344,11 @@ impl Fleet {
 
     /// Lets everything under way finish, for `limit` at most, and serves nothing new.
     pub async fn drain(&self, limit: Duration) {
-        let serving: Vec<_> =
-            self.members().values_mut().filter_map(|member| member.serving.take()).collect();
+        let leave = |member: &mut Member| {
+            member.stop_following();
+            member.serving.take()
+        };
+        let serving: Vec<_> = self.members().values_mut().filter_map(leave).collect();
         let mut draining = tokio::task::JoinSet::new();
         for serving in serving {
             draining.spawn(serving.drain(limit));
@@ -343,4 +360,9 @@ impl Fleet {
     pub fn remove_sockets(&self) {
         self.members().values().for_each(|member| member.admin.remove());
     }
+}
+
+/// To whoever started us and waits for it; nobody need listen.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -12,6 +12,7 @@ use crate::{
     audit::AuditLog,
     config::{ConfigError, Document, Generation, LazyEngine, Visible},
     dns::{Bounds, Names},
+    publish::Publish,
     tls::TlsOpener,
 };
 
@@ -35,8 +36,11 @@ pub struct Instance {
     phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
     changing: Mutex<()>,
+    /// What earlier proxies may have numbered.
+    counted: u64,
     connections: AtomicU64,
     requests: AtomicU64,
+    published: Mutex<Vec<Publish>>,
 }
 
 /// How far an instance has come.
@@ -64,6 +68,8 @@ pub struct Parts {
     pub engine: Arc<LazyEngine>,
     /// The number of the first generation: 1, or the one that was in force when an earlier proxy ended.
     pub generation: u64,
+    /// The numbers of connections and requests come after this one, so that none is given twice when a proxy follows another.
+    pub counted: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -85,8 +91,10 @@ impl Instance {
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
+            counted: parts.counted,
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            published: Mutex::default(),
         })
     }
 
@@ -126,6 +134,21 @@ impl Instance {
         self.reached(Phase::Over).await;
     }
 
+    /// Whether nothing new should begin.
+    pub fn is_draining(&self) -> bool {
+        *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// The ports that are published from now on.
+    pub fn publish(&self, published: Vec<Publish>) {
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = published;
+    }
+
+    /// The ports that are published, with those that the kernel chose.
+    pub fn published(&self) -> Vec<Publish> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn reached(&self, wanted: Phase) {
         // The sender lives as long as `self`, so this only ever ends when the phase has come.
         let _ = self.phase.subscribe().wait_for(|phase| *phase >= wanted).await;
@@ -133,7 +156,7 @@ impl Instance {
 
     /// The number of the next connection.
     pub fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Relaxed) + 1
+        self.counted + self.connections.fetch_add(1, Relaxed) + 1
     }
 
     /// How many connections there have been.
@@ -143,7 +166,7 @@ impl Instance {
 
     /// The id of the next request.
     pub fn next_request(&self) -> Arc<str> {
-        format!("{}-{}", self.id, self.requests.fetch_add(1, Relaxed) + 1).into()
+        format!("{}-{}", self.id, self.counted + self.requests.fetch_add(1, Relaxed) + 1).into()
     }
 
     /// How many requests there have been.

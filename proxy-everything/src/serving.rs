@@ -49,6 +49,7 @@ impl Serving {
             entrances.spawn(dns::serve(TransparentSocket::new(socket)?, Arc::clone(instance)));
         }
         let inward = Arc::new(Inward::new(sockets.inward));
+        instance.publish(published.iter().map(Published::describe).collect::<io::Result<_>>()?);
         for Published { listener, inside } in published {
             let listener = TcpListener::from_std(listener)?;
             entrances.spawn(publish::serve(listener, inside, Arc::clone(&inward), Arc::clone(instance)));
@@ -60,6 +61,8 @@ impl Serving {
 
     /// Lets what is under way finish, for `limit` at most.
     pub async fn drain(mut self, limit: Duration) {
+        // A change that is accepted now would be lost with this process.
+        self.admin.abort();
         self.entrances.shutdown().await;
         self.instance.enter(Phase::Draining);
         let all_over = self.slots.acquire_many(self.connections);

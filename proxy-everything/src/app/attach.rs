@@ -2,10 +2,20 @@
 //! serve until there is nothing left to serve or the end is wanted. `sidecar` differs in one thing: the workload's namespace is the
 //! one that this program was started in, and whose uplink it takes with it.
 
-use std::{collections::BTreeMap, os::unix::net::UnixStream, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::fd::AsFd,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 
 use super::{audit_target, in_file, open_audit, read_policy, runtime};
 use crate::{
@@ -14,12 +24,14 @@ use crate::{
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
     config::Document,
     fleet::{Fleet, Origin, Settings, Trust, Wanted},
-    keeper::{self, Keeper, Kept},
+    keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
 };
 
 /// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
 const POD: &str = "/pod";
+/// How the keeper holds the socket of `--control`.
+const CONTROL: &str = "/control";
 /// Between two signs of life to the keeper.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -49,7 +61,7 @@ pub fn keep_pod() -> anyhow::Result<u8> {
 }
 
 /// A keeper's proxy.
-pub fn serve(verb: Verb, keeper: UnixStream) -> anyhow::Result<u8> {
+pub fn serve(verb: Verb, keeper: Lifeline) -> anyhow::Result<u8> {
     match verb {
         Verb::Attach(options) => attach(options, keeper),
         Verb::Sidecar(options) => sidecar(options, keeper),
@@ -58,7 +70,7 @@ pub fn serve(verb: Verb, keeper: UnixStream) -> anyhow::Result<u8> {
 }
 
 /// The proxy of `attach`.
-fn attach(options: AttachOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+fn attach(options: AttachOptions, keeper: Lifeline) -> anyhow::Result<u8> {
     let AttachOptions { container, pid, netns, label, id, control, serve, policies, engine, trust } = options;
     let containers = container.into_iter().map(Origin::Container);
     let origins = containers.chain(pid.into_iter().map(Origin::Process));
@@ -80,7 +92,7 @@ fn attach(options: AttachOptions, keeper: UnixStream) -> anyhow::Result<u8> {
 }
 
 /// The proxy of `sidecar`.
-fn sidecar(options: SidecarOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
     let SidecarOptions { id, serve } = options;
     let publish = serve.publish.clone();
     let wanted = Wanted { origin: Origin::Pod, id: Some(id), class: None, policy: None, publish };
@@ -89,24 +101,33 @@ fn sidecar(options: SidecarOptions, keeper: UnixStream) -> anyhow::Result<u8> {
     proxy(plan, keeper)
 }
 
-fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
+fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
-    let pod = kept.iter().position(|kept| kept.id == POD).map(|at| kept.swap_remove(at));
-    let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
-    let settings = settings(&plan, pod)?;
+    let mut own = |id| {
+        let at = kept.iter().position(|kept| kept.id == id)?;
+        kept.swap_remove(at).descriptors.into_iter().next()
+    };
+    let pod = own(POD).map(Namespace::from);
+    let control = own(CONTROL).map(UnixListener::from);
+    let settings = settings(&plan, pod, &kept)?;
+    let control_path = plan.control.clone();
     let runtime = runtime()?;
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
     let fleet = runtime.block_on(async {
         let fleet = Fleet::new(settings, keeper);
+        let _alive = tokio::spawn(stay_alive(Arc::clone(&fleet)));
         let mut signals = Signals::watch()?;
         let leave = tokio::select! {
             leave = signals.wanted() => leave,
-            ended = tend(&fleet, plan, kept) => ended.map(|()| Leave::ForGood)?,
+            ended = tend(&fleet, plan, kept, control) => ended.map(|()| Leave::ForGood)?,
         };
         fleet.drain(limit).await;
         if leave == Leave::ForGood {
             fleet.remove_sockets();
+            if let Some(path) = control_path {
+                let _ = std::fs::remove_file(path);
+            }
         }
         anyhow::Ok(fleet)
     })?;
@@ -116,13 +137,16 @@ fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
+fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
-    let policy = read_policy(serve.policy.as_deref())?;
-    if let Some(path) = &serve.policy {
-        // Told with its file name, before anything is attached.
-        Document::parse(policy.0.clone(), policy.1.clone()).map_err(|error| in_file(path, error))?;
-    }
+    let policy = match first_policy(serve.policy.as_deref()) {
+        // Whoever edits that file does not end what is served under the policies that the keeper has.
+        Err(error) if !kept.is_empty() => {
+            tracing::error!("{error:#}; workloads that are attached from now on are denied everything");
+            read_policy(None)?
+        }
+        policy => policy?,
+    };
     let state = StateDir::locate(serve.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let policies = plan.policies.as_deref().map(std::path::absolute).transpose()?;
@@ -138,8 +162,29 @@ fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
     })
 }
 
-/// Returns when there is nothing left to serve.
-async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result<()> {
+/// Faults are told with the file's name, before anything is attached.
+fn first_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
+    let (text, base) = read_policy(path)?;
+    if let Some(path) = path {
+        Document::parse(text.clone(), base.clone()).map_err(|error| in_file(path, error))?;
+    }
+    Ok((text, base))
+}
+
+/// Tells the keeper that this process does not stand still, from its start to the end of draining.
+async fn stay_alive(fleet: Arc<Fleet>) {
+    while fleet.keeper().alive().is_ok() {
+        tokio::time::sleep(HEARTBEAT).await;
+    }
+}
+
+/// Returns when there is nothing left to serve. `control`: the socket that an earlier proxy bound.
+async fn tend(
+    fleet: &Arc<Fleet>,
+    plan: Plan,
+    kept: Vec<Kept>,
+    control: Option<UnixListener>,
+) -> anyhow::Result<()> {
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();
@@ -150,25 +195,36 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
         fleet.attach(wanted).await?;
     }
     let stays = plan.label.is_some() || plan.control.is_some();
+    // Ends with this function: what attaches more must not go on while the rest is drained.
+    let mut attaching = JoinSet::new();
     if let Some(key) = plan.label {
-        tokio::spawn(Arc::clone(fleet).follow_label(key));
+        attaching.spawn(Arc::clone(fleet).follow_label(key));
     }
     if let Some(path) = plan.control {
-        let shown = path.display();
-        let socket = AdminSocket::bind(path.clone()).with_context(|| format!("cannot bind {shown}"))?;
-        tokio::spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
+        let socket = control_socket(fleet, path, control)?;
+        attaching.spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
     }
     fleet.keeper().ready()?;
-    let alive = async {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            fleet.keeper().alive()?;
-        }
-    };
-    tokio::select! {
-        () = fleet.empty(), if !stays => Ok(()),
-        ended = alive => ended,
+    if stays {
+        return std::future::pending().await;
     }
+    fleet.empty().await;
+    Ok(())
+}
+
+fn control_socket(
+    fleet: &Fleet,
+    path: PathBuf,
+    earlier: Option<UnixListener>,
+) -> anyhow::Result<AdminSocket> {
+    if let Some(listener) = earlier {
+        return Ok(AdminSocket::inherited(listener, path));
+    }
+    let shown = path.display().to_string();
+    let socket = AdminSocket::bind(path).with_context(|| format!("cannot bind {shown}"))?;
+    let descriptors = vec![socket.listener().as_fd().try_clone_to_owned()?];
+    fleet.keeper().keep(Kept { id: CONTROL.into(), text: Vec::new().into(), descriptors })?;
+    Ok(socket)
 }
 
 /// How a proxy leaves.

@@ -133,7 +133,7 @@ impl Fleet {
         if let Err(error) = told {
             tracing::error!(%error, "cannot tell the keeper");
         }
-        println!("ended {id}");
+        super::tell(&format!("ended {id}"));
     }
 
     /// Attaches every container that has the label `key`, now and later, as its labels say. Runs until it is dropped.
