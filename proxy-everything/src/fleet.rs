@@ -8,7 +8,6 @@ mod member;
 
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -93,9 +92,6 @@ pub struct Settings {
     /// The namespace of [`Origin::Pod`].
     pub pod: Option<Namespace>,
 }
-
-/// How many connections and requests of an instance a proxy may number before it meets the numbers of the one that follows.
-const NUMBERS: u64 = 1_000_000_000;
 
 /// The instances by id.
 pub struct Fleet {
@@ -213,7 +209,6 @@ impl Fleet {
             tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
             engine: Arc::clone(&self.handlers),
             generation,
-            counted: (self.keeper.number() - 1).saturating_mul(NUMBERS),
             visible: Visible::Nothing,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;
@@ -271,7 +266,7 @@ impl Fleet {
         self.keeper
             .keep(Kept { id: id.to_owned(), text, descriptors })
             .map_err(FleetError::io("tell the keeper"))?;
-        tell(&format!("attached {id}"));
+        println!("attached {id}");
         Ok(())
     }
 
@@ -321,7 +316,7 @@ impl Fleet {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        tell(&format!("ended {id}"));
+        println!("ended {id}");
         true
     }
 
@@ -360,9 +355,4 @@ impl Fleet {
     pub fn remove_sockets(&self) {
         self.members().values().for_each(|member| member.admin.remove());
     }
-}
-
-/// To whoever started us and waits for it; nobody need listen.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

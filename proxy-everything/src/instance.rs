@@ -36,8 +36,6 @@ pub struct Instance {
     phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
     changing: Mutex<()>,
-    /// What earlier proxies may have numbered.
-    counted: u64,
     connections: AtomicU64,
     requests: AtomicU64,
     published: Mutex<Vec<Publish>>,
@@ -68,8 +66,6 @@ pub struct Parts {
     pub engine: Arc<LazyEngine>,
     /// The number of the first generation: 1, or the one that was in force when an earlier proxy ended.
     pub generation: u64,
-    /// The numbers of connections and requests come after this one, so that none is given twice when a proxy follows another.
-    pub counted: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -91,7 +87,6 @@ impl Instance {
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
-            counted: parts.counted,
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             published: Mutex::default(),
@@ -156,7 +151,7 @@ impl Instance {
 
     /// The number of the next connection.
     pub fn next_connection(&self) -> u64 {
-        self.counted + self.connections.fetch_add(1, Relaxed) + 1
+        self.connections.fetch_add(1, Relaxed) + 1
     }
 
     /// How many connections there have been.
@@ -166,7 +161,7 @@ impl Instance {
 
     /// The id of the next request.
     pub fn next_request(&self) -> Arc<str> {
-        format!("{}-{}", self.id, self.counted + self.requests.fetch_add(1, Relaxed) + 1).into()
+        format!("{}-{}", self.id, self.requests.fetch_add(1, Relaxed) + 1).into()
     }
 
     /// How many requests there have been.

@@ -65,6 +65,7 @@ impl Serving {
         self.admin.abort();
         self.entrances.shutdown().await;
         self.instance.enter(Phase::Draining);
+        tracing::info!(instance = &*self.instance.id, "draining: nothing new begins");
         let all_over = self.slots.acquire_many(self.connections);
         if tokio::time::timeout(limit, all_over).await.is_err() {
             tracing::warn!(instance = &*self.instance.id, "connections are cut off: draining took too long");

@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     os::fd::AsFd,
-    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -30,7 +29,7 @@ use crate::{
 
 /// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
 const POD: &str = "/pod";
-/// How the keeper holds the socket of `--control`.
+/// How it holds the control socket.
 const CONTROL: &str = "/control";
 /// Between two signs of life to the keeper.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -104,15 +103,11 @@ fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
 fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
-    let mut own = |id| {
-        let at = kept.iter().position(|kept| kept.id == id)?;
-        kept.swap_remove(at).descriptors.into_iter().next()
-    };
-    let pod = own(POD).map(Namespace::from);
-    let control = own(CONTROL).map(UnixListener::from);
+    let pod = kept.iter().position(|kept| kept.id == POD).map(|at| kept.swap_remove(at));
+    let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
     let settings = settings(&plan, pod, &kept)?;
-    let control_path = plan.control.clone();
     let runtime = runtime()?;
+    let control = plan.control.clone();
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
     let fleet = runtime.block_on(async {
         let fleet = Fleet::new(settings, keeper);
@@ -120,14 +115,12 @@ fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
         let mut signals = Signals::watch()?;
         let leave = tokio::select! {
             leave = signals.wanted() => leave,
-            ended = tend(&fleet, plan, kept, control) => ended.map(|()| Leave::ForGood)?,
+            ended = tend(&fleet, plan, kept) => ended.map(|()| Leave::ForGood)?,
         };
         fleet.drain(limit).await;
         if leave == Leave::ForGood {
             fleet.remove_sockets();
-            if let Some(path) = control_path {
-                let _ = std::fs::remove_file(path);
-            }
+            let _ = control.map(std::fs::remove_file);
         }
         anyhow::Ok(fleet)
     })?;
@@ -178,13 +171,9 @@ async fn stay_alive(fleet: Arc<Fleet>) {
     }
 }
 
-/// Returns when there is nothing left to serve. `control`: the socket that an earlier proxy bound.
-async fn tend(
-    fleet: &Arc<Fleet>,
-    plan: Plan,
-    kept: Vec<Kept>,
-    control: Option<UnixListener>,
-) -> anyhow::Result<()> {
+/// Returns when there is nothing left to serve.
+async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result<()> {
+    let (mut control, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| kept.id == CONTROL);
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();
@@ -201,7 +190,7 @@ async fn tend(
         attaching.spawn(Arc::clone(fleet).follow_label(key));
     }
     if let Some(path) = plan.control {
-        let socket = control_socket(fleet, path, control)?;
+        let socket = control_socket(fleet, path, control.pop())?;
         attaching.spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
     }
     fleet.keeper().ready()?;
@@ -212,16 +201,13 @@ async fn tend(
     Ok(())
 }
 
-fn control_socket(
-    fleet: &Fleet,
-    path: PathBuf,
-    earlier: Option<UnixListener>,
-) -> anyhow::Result<AdminSocket> {
-    if let Some(listener) = earlier {
-        return Ok(AdminSocket::inherited(listener, path));
+/// The one that an earlier proxy bound, or a new one.
+fn control_socket(fleet: &Fleet, path: PathBuf, kept: Option<Kept>) -> anyhow::Result<AdminSocket> {
+    if let Some(listener) = kept.and_then(|kept| kept.descriptors.into_iter().next()) {
+        return Ok(AdminSocket::inherited(listener.into(), path));
     }
-    let shown = path.display().to_string();
-    let socket = AdminSocket::bind(path).with_context(|| format!("cannot bind {shown}"))?;
+    let socket =
+        AdminSocket::bind(path.clone()).with_context(|| format!("cannot bind {}", path.display()))?;
     let descriptors = vec![socket.listener().as_fd().try_clone_to_owned()?];
     fleet.keeper().keep(Kept { id: CONTROL.into(), text: Vec::new().into(), descriptors })?;
     Ok(socket)
