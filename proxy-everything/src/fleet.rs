@@ -30,7 +30,7 @@ use crate::{
     config::{Document, LazyEngine, Visible},
     engine::Engine,
     instance::{Instance, Parts},
-    keeper::{Keeper, Kept},
+    keeper::{Keeper, Kept, Share},
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
@@ -192,14 +192,17 @@ impl Fleet {
         let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
         let past = Past { generation: saved.generation, predecessors: saved.predecessors + 1 };
         let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
-        let (admin, published, sockets) =
-            member::sort(std::mem::take(&mut kept.descriptors), &saved.publish, self.settings.state.socket(&kept.id))?;
+        let (admin, published, sockets) = member::sort(
+            std::mem::take(&mut kept.descriptors),
+            &saved.publish,
+            self.settings.state.socket(&kept.id),
+        )?;
         let mut member =
             Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::new(admin));
         member.predecessors = past.predecessors;
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
-            let serving = Serving::start(&instance, sockets, published);
+            let serving = Serving::start(&instance, self.own_share(sockets), published);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
         let text = member.save()?;
@@ -263,14 +266,14 @@ impl Fleet {
         let published = bound.map_err(FleetError::io("publish a port"))?;
         let described: Result<Vec<_>, _> = published.iter().map(Published::describe).collect();
         let publish = described.map_err(FleetError::io("publish a port"))?;
-        let inward = if publish.is_empty() { 0 } else { MAX_INWARD };
+        let inward = if publish.is_empty() { 0 } else { 2 * MAX_INWARD };
         let sockets = self.enter(origin, pid, inward).await?;
         if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
             life::trust(pid, instance.tls.ca().pem().to_owned()).await;
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
-        let serving = Serving::start(&instance, sockets, published);
+        let serving = Serving::start(&instance, self.own_share(sockets), published);
         let serving = serving.map_err(FleetError::io("serve the instance"))?;
         let mut members = self.members();
         let Some(member) = members.get_mut(id) else { return Err(FleetError::Gone(id.to_owned())) };
@@ -283,6 +286,15 @@ impl Fleet {
             .map_err(FleetError::io("tell the keeper"))?;
         say("attached", id);
         Ok(())
+    }
+
+    /// Leaves the other half of the sockets that lead inward to the proxy before or after this one.
+    fn own_share(&self, mut sockets: capture::Sockets) -> capture::Sockets {
+        let even = sockets.inward.split_off(sockets.inward.len() / 2);
+        if Share::of(self.keeper.number()) == Share::Even {
+            sockets.inward = even;
+        }
+        sockets
     }
 
     async fn enter(
@@ -345,8 +357,11 @@ impl Fleet {
 
     /// Lets everything under way finish, for `limit` at most, and serves nothing new.
     pub async fn drain(&self, limit: Duration) {
-        let serving: Vec<_> =
-            self.members().values_mut().filter_map(|member| member.serving.take()).collect();
+        let leave = |member: &mut Member| {
+            member.stop_following();
+            member.serving.take()
+        };
+        let serving: Vec<_> = self.members().values_mut().filter_map(leave).collect();
         let mut draining = tokio::task::JoinSet::new();
         for serving in serving {
             draining.spawn(serving.drain(limit));

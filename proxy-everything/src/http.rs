@@ -17,7 +17,7 @@ use std::{
 };
 
 use handlers::Body;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -58,6 +58,10 @@ const MAX_HTTP1_BUFFER: usize = 128 * 1024;
 /// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
 const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// How long an HTTP/1.1 connection must have been unused before draining closes it: closed sooner, a request that is on its way would
+/// be lost. Responses ask the client to close it before that (RFC 9112, 9.6).
+const DRAIN_IDLE: Duration = Duration::from_millis(500);
 
 /// What every exchange of one connection needs.
 struct Connection {
@@ -127,7 +131,7 @@ where
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result,
-        () = connection.unused(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+        () = connection.unused(limits.keep_alive(), DRAIN_IDLE) => served.as_mut().graceful_shutdown(),
     }
     served.await
 }
@@ -146,7 +150,8 @@ where
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result,
-        () = connection.unused(limits.keep_alive()) => served.as_mut().graceful_shutdown(),
+        // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
+        () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
     }
     served.await
 }
@@ -154,15 +159,24 @@ where
 async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<Response<Body>, Infallible> {
     let _busy = Busy::new(&connection);
     let instance = Arc::clone(&connection.instance);
-    Ok(exchange::run(request, instance, &connection.transport, connection.trail.record()).await)
+    let version = request.version();
+    let answered = exchange::run(request, instance, &connection.transport, connection.trail.record());
+    let mut response = answered.await;
+    if version < Version::HTTP_2 && connection.instance.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 impl Connection {
-    /// Returns once the connection should end: it is idle, or nothing new may begin.
-    async fn unused(&self, limit: Duration) {
+    /// Returns once the connection should end: it is idle for `limit`, or when nothing new may begin, for `draining`.
+    async fn unused(&self, limit: Duration, draining: Duration) {
         tokio::select! {
-            () = self.idle(limit) => {}
+            () = self.idle(limit) => return,
             () = self.instance.draining() => {}
+        }
+        if !draining.is_zero() {
+            self.idle(draining).await;
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     audit::AuditLog,
     config::{ConfigError, Document, Generation, LazyEngine, Visible},
     dns::{Bounds, Names},
+    publish::Publish,
     tls::TlsOpener,
 };
 
@@ -37,6 +38,7 @@ pub struct Instance {
     changing: Mutex<()>,
     connections: AtomicU64,
     requests: AtomicU64,
+    published: Mutex<Vec<Publish>>,
 }
 
 /// A proxy that died took its counts with it. The numbers of the one that follows begin so far above that none is given twice.
@@ -93,6 +95,7 @@ impl Instance {
             changing: Mutex::new(()),
             connections: AtomicU64::new(parts.predecessors << PROXY_BITS),
             requests: AtomicU64::new(parts.predecessors << PROXY_BITS),
+            published: Mutex::default(),
         })
     }
 
@@ -130,6 +133,21 @@ impl Instance {
     /// Returns once what is under way must break off.
     pub async fn over(&self) {
         self.reached(Phase::Over).await;
+    }
+
+    /// Whether nothing new should begin.
+    pub fn is_draining(&self) -> bool {
+        *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// The ports that are published from now on.
+    pub fn publish(&self, published: Vec<Publish>) {
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = published;
+    }
+
+    /// The ports that are published, with those that the kernel chose.
+    pub fn published(&self) -> Vec<Publish> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn reached(&self, wanted: Phase) {

@@ -30,7 +30,7 @@ use signal_hook::{
 
 use crate::capture;
 use channel::Message;
-pub use store::{Keeper, Kept};
+pub use store::{Keeper, Kept, Lifeline};
 
 /// The hidden first argument that makes this binary the proxy of a keeper.
 const PROXY_VERB: &str = "__proxy";
@@ -59,6 +59,30 @@ struct Proxy {
     ready: bool,
 }
 
+/// At most two proxies live at once: one that answers, and one that comes or goes. Of what only one of them can use, each has its
+/// half: odd numbers one, even numbers the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// The first proxy's.
+    Odd,
+    /// The other one.
+    Even,
+}
+
+impl Share {
+    /// That of proxy `number`.
+    pub fn of(number: u64) -> Self {
+        if number % 2 == 1 { Self::Odd } else { Self::Even }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Odd => Self::Even,
+            Self::Even => Self::Odd,
+        }
+    }
+}
+
 struct Keep {
     arguments: Vec<OsString>,
     /// What is started: this very program, or after an upgrade the file that it came from.
@@ -66,27 +90,36 @@ struct Keep {
     file: PathBuf,
     kept: BTreeMap<String, Kept>,
     proxy: Option<Proxy>,
-    /// Proxies that drain, and one that is to take over.
+    /// A proxy that drains, or one that is to take over.
     others: Vec<Proxy>,
     successor: Option<u64>,
+    /// An upgrade is wanted once nothing drains any more.
+    upgrade_waits: bool,
     started: u64,
     failures: u32,
     ending: bool,
+    /// With which status this process ends when the last proxy has.
+    code: Option<u8>,
     happenings: Sender<Happening>,
 }
 
 /// Whether these arguments are those of a keeper's proxy: the way to the keeper, and the arguments that its user typed.
-pub fn proxy_of(mut arguments: impl Iterator<Item = OsString>) -> Option<(UnixStream, Vec<OsString>)> {
+pub fn proxy_of(mut arguments: impl Iterator<Item = OsString>) -> Option<(Lifeline, Vec<OsString>)> {
     let program = arguments.next()?;
-    let verb = arguments.next().filter(|verb| verb == PROXY_VERB);
-    let keeper = verb.and_then(|_| capture::inherited(arguments.next()?.to_str()?.parse().ok()?))?;
-    Some((keeper, std::iter::once(program).chain(arguments).collect()))
+    arguments.next().filter(|verb| verb == PROXY_VERB)?;
+    let descriptor = arguments.next()?.to_str()?.parse().ok()?;
+    let number = arguments.next()?.to_str()?.parse().ok()?;
+    let lifeline = Lifeline { socket: capture::inherited(descriptor)?, number };
+    Some((lifeline, std::iter::once(program).chain(arguments).collect()))
 }
 
 /// Keeps proxies running with this program's own arguments until one ends by itself; gives its exit status. `kept`: what the
 /// first one finds already.
 pub fn run(kept: BTreeMap<String, Kept>) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
+    if let Err(error) = capture::raise_descriptor_limit() {
+        tracing::warn!(%error, "the number of instances is bounded by the descriptors that may be open");
+    }
     let (happenings, received) = channel();
     watch_signals(happenings.clone()).context("cannot watch for signals")?;
     let mut keep = Keep {
@@ -97,12 +130,14 @@ pub fn run(kept: BTreeMap<String, Kept>) -> anyhow::Result<u8> {
         proxy: None,
         others: Vec::new(),
         successor: None,
+        upgrade_waits: false,
         started: 0,
         failures: 0,
         ending: false,
+        code: None,
         happenings,
     };
-    keep.proxy = Some(keep.start().context("cannot start the proxy")?);
+    keep.proxy = Some(keep.start(Share::Odd).context("cannot start the proxy")?);
     keep.until_the_end(&received)
 }
 
@@ -136,15 +171,20 @@ impl Keep {
     }
 
     /// Starts a proxy, which finds everything that is kept.
-    fn start(&mut self) -> anyhow::Result<Proxy> {
+    fn start(&mut self, share: Share) -> anyhow::Result<Proxy> {
         let (ours, theirs) = UnixStream::pair()?;
+        let number = self.started + if Share::of(self.started) == share { 2 } else { 1 };
         let mut command = Command::new(&self.program);
-        command.arg0("proxy-everything").arg(PROXY_VERB).arg(theirs.as_raw_fd().to_string()).args(&self.arguments);
+        command
+            .arg0("proxy-everything")
+            .arg(PROXY_VERB)
+            .arg(theirs.as_raw_fd().to_string())
+            .arg(number.to_string())
+            .args(&self.arguments);
         capture::keep_across_exec(&mut command, vec![theirs.as_raw_fd()]);
         let process = command.spawn()?;
         drop(theirs);
-        self.started += 1;
-        let number = self.started;
+        self.started = number;
         let reader = ours.try_clone()?;
         let happenings = self.happenings.clone();
         let kept = self.kept.values().map(Kept::duplicate).collect::<io::Result<Vec<_>>>()?;
@@ -193,14 +233,18 @@ impl Keep {
             if self.successor == Some(number) {
                 self.successor = None;
                 tracing::error!(%status, "the new program did not start; the old one goes on");
+            } else if std::mem::take(&mut self.upgrade_waits) {
+                self.upgrade();
             }
-            return Ok(None);
+            return Ok(self.code.filter(|_| self.others.is_empty()));
         }
         let Some(mut proxy) = self.proxy.take_if(|proxy| proxy.number == number) else { return Ok(None) };
         let status = proxy.process.wait()?;
         let decided = status.code().filter(|code| *code != PANIC);
         if self.ending || decided.is_some() {
-            return Ok(Some(decided.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE)));
+            self.code = Some(decided.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE));
+            // One that drains may finish; it has a limit of its own.
+            return Ok(self.code.filter(|_| self.others.is_empty()));
         }
         if !proxy.ready {
             self.failures += 1;
@@ -212,17 +256,20 @@ impl Keep {
             std::thread::sleep(Duration::from_millis(100) * self.failures);
         }
         tracing::error!(%status, signal = status.signal(), "the proxy died and is started again");
-        self.proxy = Some(self.start().context("cannot start the proxy again")?);
+        self.proxy = Some(self.start(Share::of(proxy.number)).context("cannot start the proxy again")?);
         Ok(None)
     }
 
     /// A new proxy, from the file on disk; the old one goes on until it is ready.
     fn upgrade(&mut self) {
-        if self.successor.is_some() || self.ending {
+        let Some(proxy) = self.proxy.as_ref().filter(|_| !self.ending) else { return };
+        if !self.others.is_empty() {
+            self.upgrade_waits = true;
             return;
         }
+        let share = Share::of(proxy.number).other();
         let former = std::mem::replace(&mut self.program, self.file.clone());
-        match self.start() {
+        match self.start(share) {
             Ok(proxy) => {
                 self.successor = Some(proxy.number);
                 self.others.push(proxy);
@@ -256,7 +303,7 @@ impl Keep {
 
     fn kill_if_silent(&mut self) {
         for proxy in self.proxy.iter_mut().chain(&mut self.others) {
-            if proxy.ready && proxy.heard.elapsed() > SILENCE {
+            if proxy.heard.elapsed() > SILENCE {
                 tracing::error!("the proxy stands still and is killed");
                 proxy.heard = Instant::now();
                 let _ = proxy.process.kill();

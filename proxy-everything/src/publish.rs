@@ -14,13 +14,17 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::copy_bidirectional_with_sizes,
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
 };
 
 use crate::{
     accept::BACK_OFF,
     audit::{Decision, Kind, Protocol, Record},
-    capture::Inward,
+    capture::{Inward, Lent},
     instance::Instance,
+    socket::{Traffic, WorkloadSocket},
+    splice::idle,
 };
 
 /// Connections into one workload at once; more wait.
@@ -80,78 +84,109 @@ impl Published {
     }
 }
 
-/// Serves one published port until the task is dropped.
-pub async fn serve(listener: TcpListener, inside: u16, inward: Arc<Inward>, instance: Arc<Instance>) {
+/// Serves one published port until the task is dropped. A connection takes one of the `slots` of all the workload's connections, so
+/// that draining waits for it too.
+pub async fn serve(
+    listener: TcpListener,
+    inside: u16,
+    inward: Arc<Inward>,
+    instance: Arc<Instance>,
+    slots: Arc<Semaphore>,
+) {
     loop {
-        match listener.accept().await {
-            Ok((stream, client)) => {
-                let (inward, instance) = (Arc::clone(&inward), Arc::clone(&instance));
-                tokio::spawn(async move {
-                    let over = Arc::clone(&instance);
-                    tokio::select! {
-                        () = relay(stream, client, inside, &inward, instance) => {}
-                        () = over.over() => {}
-                    }
-                });
-            }
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to a published port");
                 tokio::time::sleep(BACK_OFF).await;
+                continue;
             }
-        }
+        };
+        // While all sockets are in use this one waits here and the others in the kernel, where they cost nothing.
+        let Ok(lent) = inward.lend().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let instance = Arc::clone(&instance);
+        tokio::spawn(async move {
+            let over = Arc::clone(&instance);
+            tokio::select! {
+                () = relay(stream, client, inside, lent, instance) => {}
+                () = over.over() => {}
+            }
+            drop(slot);
+        });
     }
 }
 
-async fn relay(
-    mut stream: TcpStream,
-    client: SocketAddr,
-    inside: u16,
-    inward: &Inward,
-    instance: Arc<Instance>,
-) {
+async fn relay(mut stream: TcpStream, client: SocketAddr, inside: u16, lent: Lent, instance: Arc<Instance>) {
     let Ok(outside) = stream.local_addr() else { return };
-    let mut trail = Trail::open(instance, client, outside, inside);
-    let mut entered = match inward.connect(inside).await {
-        Ok(entered) => entered,
-        Err(error) => {
-            tracing::debug!(%error, inside, "the workload does not listen on a published port");
-            trail.0.error = Some("connect_failed");
-            // Whoever waits for an answer learns at once that there is none.
-            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            return;
+    let mut trail = Trail::open(Arc::clone(&instance), client, outside, inside);
+    if let Err(word) = pass(&mut stream, inside, &lent, &mut trail, &instance).await {
+        trail.record.error = Some(word);
+        // Whoever waits for an answer learns at once that there is none, and whoever reads, that this is not the end.
+        let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Fails with a word from docs/errors.md.
+async fn pass(
+    stream: &mut TcpStream,
+    inside: u16,
+    lent: &Lent,
+    trail: &mut Trail,
+    instance: &Instance,
+) -> Result<(), &'static str> {
+    let limits = instance.current().limits().clone();
+    if instance.audit.is_failing() {
+        return Err("audit_failed");
+    }
+    let (entered, address) = match timeout(limits.connect(), lent.connect(inside)).await {
+        Ok(Ok(connected)) => connected,
+        failed => {
+            tracing::debug!(?failed, inside, "the workload does not answer on a published port");
+            return Err("connect_failed");
         }
     };
-    trail.0.upstream = Some(entered.address);
+    trail.record.upstream = Some(address);
     let _ = stream.set_nodelay(true);
-    let _ = entered.stream.set_nodelay(true);
-    match copy_bidirectional_with_sizes(&mut stream, &mut entered.stream, BUFFER, BUFFER).await {
-        Ok((from_client, to_client)) => {
-            trail.0.bytes_from_workload = to_client;
-            trail.0.bytes_to_workload = from_client;
-        }
-        Err(error) => {
+    let _ = entered.set_nodelay(true);
+    let traffic = Arc::clone(&trail.traffic);
+    let mut entered = WorkloadSocket::new(entered, Arc::clone(&traffic));
+    let both = async {
+        copy_bidirectional_with_sizes(stream, &mut entered, BUFFER, BUFFER).await?;
+        lent.delivered().await;
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        ended = both => ended.map_err(|error| {
             tracing::debug!(%error, "a connection to a published port broke");
-            trail.0.error = Some("broken");
-        }
+            "broken"
+        }),
+        () = idle(|| traffic.total(), limits.splice_idle()) => Err("idle"),
     }
 }
 
 /// The record of one inbound connection, written when it is dropped.
-struct Trail(Record, Arc<Instance>);
+struct Trail {
+    record: Record,
+    traffic: Arc<Traffic>,
+    instance: Arc<Instance>,
+}
 
 impl Trail {
     fn open(instance: Arc<Instance>, client: SocketAddr, outside: SocketAddr, inside: u16) -> Self {
         let mut record = Record::new(Kind::Inbound, Protocol::Opaque, &instance, client, outside);
         record.decision = Some(Decision::Allow);
         record.rule = Some(format!("publish {outside}:{inside}"));
-        Self(record, instance)
+        Self { record, traffic: Arc::default(), instance }
     }
 }
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        self.0.end();
-        self.1.audit.write(&self.0);
+        self.record.bytes_from_workload = self.traffic.from_workload();
+        self.record.bytes_to_workload = self.traffic.to_workload();
+        self.record.end();
+        self.instance.audit.write(&self.record);
     }
 }
 

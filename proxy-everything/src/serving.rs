@@ -24,11 +24,7 @@ pub struct Serving {
 
 impl Serving {
     /// Begins to answer; needs a running tokio runtime.
-    pub fn start(
-        instance: &Arc<Instance>,
-        sockets: Sockets,
-        published: Vec<Published>,
-    ) -> io::Result<Self> {
+    pub fn start(instance: &Arc<Instance>, sockets: Sockets, published: Vec<Published>) -> io::Result<Self> {
         instance.enter(Phase::Serving);
         let connections = u32::try_from(instance.current().limits().max_connections()).unwrap_or(u32::MAX);
         let connections = connections.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
@@ -42,9 +38,11 @@ impl Serving {
             entrances.spawn(dns::serve(TransparentSocket::new(socket)?, Arc::clone(instance)));
         }
         let inward = Arc::new(Inward::new(sockets.inward));
+        instance.publish(published.iter().map(Published::describe).collect::<io::Result<_>>()?);
         for Published { listener, inside } in published {
             let listener = TcpListener::from_std(listener)?;
-            entrances.spawn(publish::serve(listener, inside, Arc::clone(&inward), Arc::clone(instance)));
+            let (inward, slots) = (Arc::clone(&inward), Arc::clone(&slots));
+            entrances.spawn(publish::serve(listener, inside, inward, Arc::clone(instance), slots));
         }
         Ok(Self { instance: Arc::clone(instance), entrances, slots, connections })
     }
@@ -53,6 +51,7 @@ impl Serving {
     pub async fn drain(mut self, limit: Duration) {
         self.entrances.shutdown().await;
         self.instance.enter(Phase::Draining);
+        tracing::info!(instance = &*self.instance.id, "draining: nothing new begins");
         let all_over = self.slots.acquire_many(self.connections);
         if tokio::time::timeout(limit, all_over).await.is_err() {
             tracing::warn!(instance = &*self.instance.id, "connections are cut off: draining took too long");

@@ -68,7 +68,7 @@ async fn revoked(instance: &Instance, facts: &ConnectionFacts<'_>, tunnel: &Tunn
 }
 
 /// Returns once `total` has stood still for `limit`, or up to twice as long.
-async fn idle(total: impl Fn() -> u64, limit: Duration) {
+pub async fn idle(total: impl Fn() -> u64, limit: Duration) {
     let mut seen = None;
     while seen != Some(total()) {
         seen = Some(total());

@@ -34,6 +34,11 @@ impl Audit {
         self.of_kind("dns")
     }
 
+    /// One record for each connection to a published port.
+    pub fn inbound(&self) -> Vec<&Value> {
+        self.of_kind("inbound")
+    }
+
     /// Requests that an upstream answered.
     pub fn answered_by_upstream(&self) -> usize {
         let answered = |record: &&&Value| record["upstream"].is_string() && record["error"].is_null();

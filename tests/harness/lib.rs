@@ -14,11 +14,13 @@
 )]
 
 mod admin;
+mod attach;
 mod audit;
 mod authority;
 mod binary;
 mod ca;
 mod canary;
+mod capture;
 mod container;
 mod engine;
 mod finished;
@@ -31,12 +33,15 @@ mod runc;
 mod running;
 mod user;
 pub mod wait;
+mod workload;
 
 pub use admin::{Answer, request};
+pub use attach::Attached;
 pub use audit::Audit;
 pub use authority::Authority;
 pub use ca::{Certificate, Clients, TestCa};
 pub use canary::Canary;
+pub use capture::Capture;
 pub use container::Container;
 pub use engine::Engine;
 pub use finished::Finished;
@@ -47,6 +52,7 @@ pub use run::Run;
 pub use runc::Runc;
 pub use running::Running;
 pub use user::User;
+pub use workload::{Program, Workload};
 
 /// The host that most tests talk to.
 pub const HOST: &str = "api.example.test";

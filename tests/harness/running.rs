@@ -85,6 +85,11 @@ impl<'a> Running<'a> {
         line
     }
 
+    /// What has come on standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Sends one line, hears one.
     pub fn ask(&mut self, line: &str) -> String {
         self.say(line);
@@ -151,13 +156,13 @@ fn count(origins: &[&Origin]) -> usize {
 }
 
 /// What a pipe has given so far.
-struct Collected {
+pub(crate) struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,
     ended: Arc<AtomicBool>,
 }
 
 impl Collected {
-    fn from(mut pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn from(mut pipe: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::default());
         let ended = Arc::new(AtomicBool::new(false));
         let collected = Self { bytes: Arc::clone(&bytes), ended: Arc::clone(&ended) };
@@ -171,11 +176,11 @@ impl Collected {
         collected
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&lock(&self.bytes)).into_owned()
     }
 
-    fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 }

@@ -20,7 +20,7 @@ for_each_user!(
 );
 
 /// A server that greets, repeats every line, and says goodbye when it has heard the end.
-fn greeter(address: IpAddr) -> u16 {
+pub(crate) fn greeter(address: IpAddr) -> u16 {
     let listener = TcpListener::bind((address, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -53,6 +53,7 @@ fn status(instance: &Instance) -> Value {
         "class": &*instance.class,
         "generation": instance.current().number(),
         "pid": std::process::id(),
+        "published": instance.published(),
         "connections": instance.connections(),
         "requests": instance.requests(),
         "version": env!("CARGO_PKG_VERSION"),

@@ -4,14 +4,17 @@
 
 use std::{
     collections::BTreeMap,
-    os::{fd::AsFd, unix::net::UnixStream},
-    path::PathBuf,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 
 use super::{audit_target, in_file, open_audit, read_policy, runtime};
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
     config::Document,
     fleet::{Fleet, Origin, Settings, Trust, Wanted},
-    keeper::{self, Keeper, Kept},
+    keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
 };
 
@@ -57,7 +60,7 @@ pub fn keep_pod() -> anyhow::Result<u8> {
 }
 
 /// A keeper's proxy.
-pub fn serve(verb: Verb, keeper: UnixStream) -> anyhow::Result<u8> {
+pub fn serve(verb: Verb, keeper: Lifeline) -> anyhow::Result<u8> {
     match verb {
         Verb::Attach(options) => attach(options, keeper),
         Verb::Sidecar(options) => sidecar(options, keeper),
@@ -66,7 +69,7 @@ pub fn serve(verb: Verb, keeper: UnixStream) -> anyhow::Result<u8> {
 }
 
 /// The proxy of `attach`.
-fn attach(options: AttachOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+fn attach(options: AttachOptions, keeper: Lifeline) -> anyhow::Result<u8> {
     let AttachOptions { container, pid, netns, label, id, control, serve, policies, engine, trust } = options;
     let containers = container.into_iter().map(Origin::Container);
     let origins = containers.chain(pid.into_iter().map(Origin::Process));
@@ -88,7 +91,7 @@ fn attach(options: AttachOptions, keeper: UnixStream) -> anyhow::Result<u8> {
 }
 
 /// The proxy of `sidecar`.
-fn sidecar(options: SidecarOptions, keeper: UnixStream) -> anyhow::Result<u8> {
+fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
     let SidecarOptions { id, serve } = options;
     let publish = serve.publish.clone();
     let wanted = Wanted { origin: Origin::Pod, id: Some(id), class: None, policy: None, publish };
@@ -97,17 +100,18 @@ fn sidecar(options: SidecarOptions, keeper: UnixStream) -> anyhow::Result<u8> {
     proxy(plan, keeper)
 }
 
-fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
+fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
     let pod = kept.iter().position(|kept| kept.id == POD).map(|at| kept.swap_remove(at));
     let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
-    let settings = settings(&plan, pod)?;
+    let settings = settings(&plan, pod, &kept)?;
     let runtime = runtime()?;
     let control = plan.control.clone();
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
     let fleet = runtime.block_on(async {
         let fleet = Fleet::new(settings, keeper);
+        let _alive = tokio::spawn(stay_alive(Arc::clone(&fleet)));
         let mut signals = Signals::watch()?;
         let leave = tokio::select! {
             leave = signals.wanted() => leave,
@@ -126,13 +130,16 @@ fn proxy(plan: Plan, keeper: UnixStream) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
+fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
-    let policy = read_policy(serve.policy.as_deref())?;
-    if let Some(path) = &serve.policy {
-        // Told with its file name, before anything is attached.
-        Document::parse(policy.0.clone(), policy.1.clone()).map_err(|error| in_file(path, error))?;
-    }
+    let policy = match first_policy(serve.policy.as_deref()) {
+        // Whoever edits that file does not end what is served under the policies that the keeper has.
+        Err(error) if !kept.is_empty() => {
+            tracing::error!("{error:#}; workloads that are attached from now on are denied everything");
+            read_policy(None)?
+        }
+        policy => policy?,
+    };
     let state = StateDir::locate(serve.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let policies = plan.policies.as_deref().map(std::path::absolute).transpose()?;
@@ -146,6 +153,22 @@ fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
         trust: plan.trust,
         pod,
     })
+}
+
+/// Faults are told with the file's name, before anything is attached.
+fn first_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
+    let (text, base) = read_policy(path)?;
+    if let Some(path) = path {
+        Document::parse(text.clone(), base.clone()).map_err(|error| in_file(path, error))?;
+    }
+    Ok((text, base))
+}
+
+/// Tells the keeper that this process does not stand still, from its start to the end of draining.
+async fn stay_alive(fleet: Arc<Fleet>) {
+    while fleet.keeper().alive().is_ok() {
+        tokio::time::sleep(HEARTBEAT).await;
+    }
 }
 
 /// Returns when there is nothing left to serve.
@@ -164,24 +187,21 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
         fleet.attach(wanted).await?;
     }
     let stays = plan.label.is_some() || plan.control.is_some();
+    // Ends with this function: what attaches more must not go on while the rest is drained.
+    let mut attaching = JoinSet::new();
     if let Some(key) = plan.label {
-        tokio::spawn(Arc::clone(fleet).follow_label(key));
+        attaching.spawn(Arc::clone(fleet).follow_label(key));
     }
     if let Some(path) = plan.control {
         let socket = control_socket(fleet, path, control.pop())?;
-        tokio::spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
+        attaching.spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
     }
     fleet.keeper().ready()?;
-    let alive = async {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            fleet.keeper().alive()?;
-        }
-    };
-    tokio::select! {
-        () = fleet.empty(), if !stays => Ok(()),
-        ended = alive => ended,
+    if stays {
+        return std::future::pending().await;
     }
+    fleet.empty().await;
+    Ok(())
 }
 
 /// The one that an earlier proxy bound, or a new one.

@@ -43,7 +43,7 @@ use agent::Task;
 pub use agent::main as agent_main;
 pub use datagram::{Question, TransparentSocket};
 pub use error::{CaptureError, userns_hint};
-pub use inward::Inward;
+pub use inward::{Inward, Lent};
 pub use listeners::Sockets;
 pub use namespace::Namespace;
 pub use passing::{receive as receive_descriptors, send as send_descriptors};

@@ -75,6 +75,14 @@ pub(super) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) }.into()).map(drop)
 }
 
+/// Bytes that a TCP socket has to send, or has sent and got no acknowledgement for (SIOCOUTQ, tcp(7)).
+pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<i32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the pointer is valid for the call, which writes one int.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) }.into())?;
+    Ok(bytes)
+}
+
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Debug)]
 pub struct Pidfd(OwnedFd);

@@ -3,7 +3,10 @@
 
 use std::{
     fs::File,
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     sync::Arc,
     time::Duration,
 };
@@ -242,6 +245,8 @@ fn install(pid: u32, ca: &str) {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let root = File::options().read(true).custom_flags(flags).open(format!("/proc/{pid}/root"));
     match root {
+        // The CA of one workload is nothing that this machine should trust.
+        Ok(root) if is_ours(&root) => tracing::info!(pid, "no trust store of its own: see `ca env`"),
         Ok(root) => {
             let installed = trust::install(root.as_fd(), ca, &trust::system_bundle());
             tracing::info!(pid, changed = ?installed.changed, "the CA is in the workload's trust store");
@@ -253,4 +258,13 @@ fn install(pid: u32, ca: &str) {
             tracing::warn!(pid, %error, "cannot open the workload's root: its trust store is left as it is")
         }
     }
+}
+
+/// Whether a process without a root file system of its own sees the proxy's.
+fn is_ours(root: &File) -> bool {
+    let same = || -> std::io::Result<bool> {
+        let (theirs, ours) = (root.metadata()?, std::fs::metadata("/")?);
+        Ok((theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
+    };
+    same().unwrap_or(true)
 }

@@ -57,6 +57,11 @@ impl Member {
     /// Nothing of it goes on.
     pub(super) fn end(self) {
         self.admin.remove();
+        self.stop_following();
+    }
+
+    /// Whether the workload goes on or not is for another proxy to see.
+    pub(super) fn stop_following(&self) {
         self.life.iter().for_each(AbortHandle::abort);
     }
 

@@ -36,20 +36,35 @@ impl Kept {
     }
 }
 
+/// What the keeper gives a proxy at its start.
+pub struct Lifeline {
+    pub(super) socket: UnixStream,
+    pub(super) number: u64,
+}
+
 /// The way to the keeper.
-pub struct Keeper(Mutex<UnixStream>);
+pub struct Keeper {
+    socket: Mutex<UnixStream>,
+    number: u64,
+}
 
 impl Keeper {
     /// Over the socket that the keeper opened for us; gives what it held. Waits for it.
-    pub fn meet(socket: UnixStream) -> io::Result<(Self, Vec<Kept>)> {
+    pub fn meet(lifeline: Lifeline) -> io::Result<(Self, Vec<Kept>)> {
+        let Lifeline { socket, number } = lifeline;
         let mut held = Vec::new();
         loop {
             match receive(&socket)? {
                 Some(Message::Keep(kept)) => held.push(kept),
-                Some(Message::Ready) => return Ok((Self(Mutex::new(socket)), held)),
+                Some(Message::Ready) => return Ok((Self { socket: Mutex::new(socket), number }, held)),
                 _ => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
+    }
+
+    /// Which of the keeper's proxies this is, counted from 1, with gaps.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Holds `kept` from now on; without descriptors, those that are held for its id stay.
@@ -73,6 +88,6 @@ impl Keeper {
     }
 
     fn say(&self, message: &Message) -> io::Result<()> {
-        send(&self.0.lock().unwrap_or_else(PoisonError::into_inner), message)
+        send(&self.socket.lock().unwrap_or_else(PoisonError::into_inner), message)
     }
 }
