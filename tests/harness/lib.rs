@@ -14,6 +14,7 @@
 )]
 
 mod admin;
+mod attach;
 mod audit;
 mod authority;
 mod binary;
@@ -33,6 +34,7 @@ mod user;
 pub mod wait;
 
 pub use admin::{Answer, request};
+pub use attach::Attached;
 pub use audit::Audit;
 pub use authority::Authority;
 pub use ca::{Certificate, Clients, TestCa};
