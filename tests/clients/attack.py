@@ -16,6 +16,7 @@ INET, INET6 = socket.AF_INET, socket.AF_INET6
 STREAM, DGRAM, RAW = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW
 LISTEN_V4, LISTEN_V6, LISTEN_PORT = "198.18.255.1", "100::ffff", 61001
 SO_MARK, SO_BINDTODEVICE, IP_TRANSPARENT, IPV6_TRANSPARENT = 36, 25, 19, 75
+TIMEOUT = 10  # seconds; for what is answered
 MARK = lambda mark: (socket.SOL_SOCKET, SO_MARK, struct.pack("I", mark))
 DEVICE = lambda name: (socket.SOL_SOCKET, SO_BINDTODEVICE, name.encode())
 
@@ -35,7 +36,7 @@ def report(ways):
 
 def opened(family, kind, protocol=0, options=()):
     made = socket.socket(family, kind, protocol)
-    made.settimeout(2)
+    made.settimeout(TIMEOUT)
     for option in options:
         made.setsockopt(*option)
     return made

@@ -1,4 +1,7 @@
 # Changing the network itself: rules, routes and interfaces, and then every simple way again.
+TIMEOUT = 0.3  # seconds; nothing is answered any more
+
+
 def run(command):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=20)
     return "done" if done.returncode == 0 else "refused"
@@ -16,8 +19,8 @@ def frames():
 
 CHANGES = {
     "nested namespaces": "unshare -Urn true",
-    "other network": "nsenter --net=/proc/1/root/proc/1/ns/net ip link show eth0",
-    "mount": "mount -t tmpfs none /mnt",
+    "other network": "nsenter --net=/proc/1/root/proc/2/ns/net true",
+    "mount": "mount -t tmpfs none /home",
     "flush": "nft flush ruleset",
     "delete rules": "ip rule del pref 0; ip -6 rule del pref 0; ip rule add pref 100 lookup main",
     "dummy": "ip link add d0 type dummy && ip addr add 198.51.100.1/24 dev d0 && ip link set d0 up",
@@ -29,10 +32,7 @@ CHANGES = {
     "vxlan": f"ip link add x0 type vxlan id 7 remote {V4} dstport 4789 && ip link set x0 up",
     "sit": f"ip tunnel add s0 mode sit local 192.0.0.8 remote {V4} && ip link set s0 up",
     "tun": "ip tuntap add t0 mode tun && ip link set t0 up",
-    "move out": "ip link set v1 netns 1",
-    "take in": "ip link set eth0 netns 1",
     "default route": "ip route flush table local; ip route replace default dev lo; ip -6 route replace default dev lo",
-    "sysctl": "echo 1 > /proc/sys/net/ipv4/ip_forward",
 }
 AFTER = {
     "plain 4": lambda: tcp((V4, 80)),

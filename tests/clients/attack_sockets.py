@@ -14,6 +14,13 @@ def protocol(family, number, address):
         out.sendto(b"out" * 10, (address, 0))
 
 
+def source_routed():
+    with opened(INET, STREAM, 0, [LOOSE_ROUTE]) as stream:
+        stream.settimeout(0.3)
+        stream.connect((V4, 80))
+        return http(stream)
+
+
 def vsock():
     with socket.socket(socket.AF_VSOCK, STREAM) as stream:
         stream.connect((2, 1))
@@ -39,7 +46,7 @@ ways = {
     "bridge": lambda: tcp(("172.17.0.1", 80)),
     "private 6": lambda: tcp(("fd00::1", 80)),
     "interface index": lambda: tcp((V4, 80), [UNICAST_IF]),
-    "loose source route": lambda: tcp((V4, 80), [LOOSE_ROUTE]),
+    "loose source route": source_routed,
     "foreign source": lambda: tcp((V4, 80), [TRANSPARENT], source=("198.51.100.9", 0)),
     "link local": lambda: tcp(("fe80::1", 80, 0, 1)),
     "icmp": lambda: packet(INET, RAW, socket.IPPROTO_ICMP, (V4, 0), PING),

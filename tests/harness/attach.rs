@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Answer, Audit, Finished, Lab, Origin, Running, admin, processes, wait};
+use crate::{Answer, Finished, Lab, Origin, Running, admin, processes, wait};
 
 /// An `attach` process that runs.
 pub struct Attached<'a> {
@@ -70,9 +70,9 @@ impl Attached<'_> {
         wait::until("the worker to be gone", || processes::gone(worker).then_some(()));
     }
 
-    /// The audit records so far; only for moments when no line is being written.
-    pub fn audit(&self) -> Audit {
-        self.running.as_ref().expect("it runs").audit()
+    /// Kills the keeper, which nobody starts again.
+    pub fn kill_keeper(&self) {
+        signal(self.pid, Signal::SIGKILL);
     }
 
     /// Ends it, and checks that it went as it should and left what it should.
