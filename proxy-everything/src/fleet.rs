@@ -302,12 +302,16 @@ impl Fleet {
 
     fn take(&self, id: &str) -> bool {
         let Some(member) = self.members().remove(id) else { return false };
+        let was_attached = member.serving.is_some();
         member.end();
         if let Err(error) = self.keeper.forget(id) {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        println!("ended {id}");
+        // One line for each that said it was attached.
+        if was_attached {
+            println!("ended {id}");
+        }
         true
     }
 

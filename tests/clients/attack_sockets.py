@@ -21,11 +21,6 @@ def source_routed():
         return http(stream)
 
 
-def vsock():
-    with socket.socket(socket.AF_VSOCK, STREAM) as stream:
-        stream.connect((2, 1))
-
-
 TRANSPARENT = (socket.IPPROTO_IP, IP_TRANSPARENT, 1)
 BROADCAST = (socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 UNICAST_IF = (socket.IPPROTO_IP, 50, struct.pack(">I", 2))
@@ -54,7 +49,6 @@ ways = {
     "ping": lambda: packet(INET, DGRAM, socket.IPPROTO_ICMP, (V4, 0), PING),
     "udp-lite": lambda: packet(INET, DGRAM, socket.IPPROTO_UDPLITE, (V4, 9999)),
     "sctp": lambda: packet(INET, STREAM, socket.IPPROTO_SCTP, (V4, 9999)),
-    "vsock": vsock,
     "broadcast": lambda: udp(("255.255.255.255", 9999), [BROADCAST]),
     "multicast": lambda: udp(("239.1.2.3", 9999)),
     "ssdp": lambda: udp(("239.255.255.250", 1900)),

@@ -6,8 +6,8 @@
 use std::fs;
 
 use harness::{
-    Answer, Attached, Canary, Container, Engine, Finished, HOST, Image, Lab, Runc, Settings, TOKEN_POLICY,
-    Transport, User, processes, request, wait,
+    Answer, Attached, Canary, Container, Engine, HOST, Image, Lab, Runc, Settings, TOKEN_POLICY, Transport,
+    User, processes, request, wait,
 };
 use serde_json::{Value, json};
 
@@ -159,7 +159,8 @@ except urllib.error.URLError as error: print(type(error.reason).__name__)";
     }
     let audit = running.stop().audit;
     for (id, status) in [("first", 403), ("second", 200)] {
-        let to_plain = |record: &&&Value| record["host"] == PLAIN && record["instance"] == id;
+        let to_plain =
+            |record: &&&Value| record["authority"] == format!("{PLAIN}:80") && record["instance"] == id;
         let exchanges = audit.exchanges();
         let found: Vec<_> = exchanges.iter().filter(to_plain).map(|record| &record["status"]).collect();
         assert_eq!(found, [&json!(status)], "{audit:#?}");
@@ -249,7 +250,8 @@ fn it_comes_back() {
     let (line, socket) = (ended(&container), running.socket(container.id()));
     drop(container);
     assert_eq!(running.hear(), line);
-    let Finished { .. } = running.finish().ok();
+    let finished = running.finish().ok();
+    assert_eq!(finished.stdout.lines().filter(|said| **said == line).count(), 2, "{}", finished.stdout);
     assert!(!socket.exists());
 }
 
