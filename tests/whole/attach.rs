@@ -318,16 +318,22 @@ fn runc() {
 
 #[test]
 fn podman() {
-    works_and_comes_back(Engine::podman());
+    works_and_comes_back(Engine::podman(), User::Root);
 }
 
 #[test]
-fn rootless_podman() {
-    works_and_comes_back(Engine::rootless_podman());
+fn rootless_podman_by_root() {
+    works_and_comes_back(Engine::rootless_podman(), User::Root);
 }
 
-fn works_and_comes_back(engine: &'static Engine) {
-    let lab = Lab::new(User::Root);
+/// No root is needed where the containers are one's own.
+#[test]
+fn rootless_podman_by_its_user() {
+    works_and_comes_back(Engine::rootless_podman(), User::Nobody);
+}
+
+fn works_and_comes_back(engine: &'static Engine, user: User) {
+    let lab = Lab::new(user);
     let origin = lab.origin(Settings::default());
     let container = engine.run(&NONE, Image::Host, &FOREVER);
     let mut running = attach(&lab, engine, &[&origin], &["--container", container.name()]);

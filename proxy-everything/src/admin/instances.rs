@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::routes::{Answer, faulty, json, problem, text};
 use crate::{
-    capture::CaptureError,
     fleet::{Fleet, FleetError, Origin, Wanted},
     publish::Publish,
 };
@@ -57,9 +56,7 @@ async fn attach(text: &str, fleet: &Arc<Fleet>) -> Answer {
     match fleet.attach(wanted).await {
         Ok(id) => json(StatusCode::CREATED, &json!({ "id": id })),
         Err(FleetError::Config(error)) => faulty(&error),
-        Err(error @ (FleetError::Taken(_) | FleetError::Capture(CaptureError::Taken))) => {
-            problem(StatusCode::CONFLICT, &error.to_string())
-        }
+        Err(error @ FleetError::Taken(_)) => problem(StatusCode::CONFLICT, &error.to_string()),
         Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("{error:#}")),
     }
 }
