@@ -212,8 +212,8 @@ fn control() {
     assert_eq!(ask("DELETE", "/v1/instances/job", Value::Null).status, 404);
     assert!(!connects(&container), "a workload that was removed has a network");
     assert!(!running.socket("job").exists());
-    assert_eq!(post(json!({ "container": container.name(), "id": "job" })).status, 201);
-    assert_eq!(running.hear(), "attached job");
+    assert_eq!(post(json!({ "container": container.name(), "id": "next" })).status, 201);
+    assert_eq!(running.hear(), "attached next");
     assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
     let _ = running.stop();
 }
