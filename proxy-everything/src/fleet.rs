@@ -163,8 +163,11 @@ impl Fleet {
         let _one_at_a_time = self.changing.lock().await;
         let (origin, pid, default_id) = self.locate(wanted.origin).await?;
         let id = wanted.id.unwrap_or(default_id);
-        if self.members().contains_key(&id) {
-            return Err(FleetError::Taken(id));
+        let same = |(taken, member): (&String, &Member)| {
+            (*taken == id || member.origin == origin).then(|| taken.clone())
+        };
+        if let Some(taken) = self.members().iter().find_map(same) {
+            return Err(FleetError::Taken(taken));
         }
         let class = wanted.class.unwrap_or_else(|| self.settings.class.clone());
         let (text, base) = wanted.policy.unwrap_or_else(|| self.settings.policy.clone());
@@ -329,12 +332,16 @@ impl Fleet {
 
     fn take(&self, id: &str) -> bool {
         let Some(member) = self.members().remove(id) else { return false };
+        let was_attached = member.serving.is_some();
         member.end();
         if let Err(error) = self.keeper.forget(id) {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        say("ended", id);
+        // One line for each that said it was attached.
+        if was_attached {
+            say("ended", id);
+        }
         true
     }
 

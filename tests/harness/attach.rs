@@ -11,6 +11,9 @@ use nix::unistd::Pid;
 
 use crate::{Answer, Finished, Lab, Origin, Running, admin, processes, wait};
 
+/// Short, because a socket's path has 107 bytes at most, and a container's id has 64.
+const STATE: &str = "all";
+
 /// An `attach` process that runs.
 pub struct Attached<'a> {
     lab: &'a Lab,
@@ -37,7 +40,7 @@ impl Lab {
         process.arg("attach").args(arguments).arg("--policy");
         process.arg(self.write(&format!("policy-{number}.yaml"), &self.policy(text, origins)));
         process.arg("--audit").arg(self.path(&format!("audit-{number}.jsonl")));
-        process.arg("--state-dir").arg(self.path("state")).env("API_TOKEN", self.canary.value());
+        process.arg("--state-dir").arg(self.path(STATE)).env("API_TOKEN", self.canary.value());
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::new(self, origins.to_vec(), number, &mut process);
         Attached { lab: self, origins: origins.to_vec(), pid: running.pid(), running: Some(running) }
@@ -52,7 +55,7 @@ impl Attached<'_> {
 
     /// Where the instance `id` is administered.
     pub fn socket(&self, id: &str) -> PathBuf {
-        self.lab.path(&format!("state/{id}.sock"))
+        self.lab.path(&format!("{STATE}/{id}.sock"))
     }
 
     /// One request to the admin API of an instance.

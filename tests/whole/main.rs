@@ -11,6 +11,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod attach;
+mod attacks;
 mod ca;
 mod clients;
 mod dns;

@@ -10,6 +10,18 @@ pub(crate) const PYTHON: &str = "/usr/bin/python3";
 pub(crate) const SH: &str = "/bin/sh";
 
 pub(crate) const ASK: &str = include_str!("../clients/ask.py");
+pub(crate) const ATTACK_FRAMES: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_frames.py"));
+pub(crate) const ATTACK_LOOP: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_loop.py"));
+pub(crate) const ATTACK_NAMES: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_names.py"));
+pub(crate) const ATTACK_NETWORK: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_network.py"));
+pub(crate) const ATTACK_SOCKETS: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_sockets.py"));
+pub(crate) const ATTACK_STEAL: &str =
+    concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_steal.py"));
 pub(crate) const BANNER: &str = include_str!("../clients/banner.py");
 pub(crate) const BYTES: &str = include_str!("../clients/bytes.py");
 pub(crate) const CONNECT: &str = include_str!("../clients/connect.py");
