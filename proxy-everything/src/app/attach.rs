@@ -16,6 +16,7 @@ use crate::{
     fleet::{Fleet, Origin, Settings, Trust, Wanted},
     keeper::{self, Keeper, Kept},
     state::StateDir,
+    upstream,
 };
 
 /// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
@@ -121,7 +122,13 @@ fn settings(plan: &Plan, pod: Option<Namespace>) -> anyhow::Result<Settings> {
     let policy = read_policy(serve.policy.as_deref())?;
     if let Some(path) = &serve.policy {
         // Told with its file name, before anything is attached.
-        Document::parse(policy.0.clone(), policy.1.clone()).map_err(|error| in_file(path, error))?;
+        let document =
+            Document::parse(policy.0.clone(), policy.1.clone()).map_err(|error| in_file(path, error))?;
+        anyhow::ensure!(
+            pod.is_none() || document.names_servers() || !upstream::system_servers_are_local(),
+            "the resolver in /etc/resolv.conf listens in the workload's network, where the proxy cannot ask it: name others with \
+             `dns.servers` in the policy"
+        );
     }
     let state = StateDir::locate(serve.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
