@@ -41,6 +41,11 @@ impl Document {
         Ok(Self { text, base, parsed })
     }
 
+    /// Whether it says whom to ask for names.
+    pub fn names_servers(&self) -> bool {
+        !self.parsed.dns.servers.is_empty()
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.base.join(path)
     }

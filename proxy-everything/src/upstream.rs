@@ -21,7 +21,7 @@ use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
 use connector::Connector;
-pub use lookup::LookupError;
+pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
 pub use stream::UpstreamAddress;
 

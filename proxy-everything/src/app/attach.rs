@@ -25,6 +25,7 @@ use crate::{
     fleet::{Fleet, Origin, Settings, Trust, Wanted},
     keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
+    upstream,
 };
 
 /// How the keeper holds the namespace that `sidecar` was started in. No instance can have this id.
@@ -132,7 +133,7 @@ fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
 
 fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
-    let policy = match first_policy(serve.policy.as_deref()) {
+    let policy = match first_policy(serve.policy.as_deref(), pod.as_ref()) {
         // Whoever edits that file does not end what is served under the policies that the keeper has.
         Err(error) if !kept.is_empty() => {
             tracing::error!("{error:#}; workloads that are attached from now on are denied everything");
@@ -156,10 +157,15 @@ fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Resul
 }
 
 /// Faults are told with the file's name, before anything is attached.
-fn first_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
+fn first_policy(path: Option<&Path>, pod: Option<&Namespace>) -> anyhow::Result<(String, PathBuf)> {
     let (text, base) = read_policy(path)?;
     if let Some(path) = path {
-        Document::parse(text.clone(), base.clone()).map_err(|error| in_file(path, error))?;
+        let document = Document::parse(text.clone(), base.clone()).map_err(|error| in_file(path, error))?;
+        anyhow::ensure!(
+            pod.is_none() || document.names_servers() || !upstream::system_servers_are_local(),
+            "the resolver in /etc/resolv.conf listens in the workload's network, where the proxy cannot ask it: name others with \
+             `dns.servers` in the policy"
+        );
     }
     Ok((text, base))
 }

@@ -31,6 +31,12 @@ pub enum CaptureError {
          `sidecar`, which takes them away"
     )]
     NotSealed(String),
+    /// IPv6 is off in the namespace, and may not be switched on.
+    #[error(
+        "cannot switch IPv6 on in the namespace ({0}): start the workload with `--sysctl net.ipv6.conf.lo.disable_ipv6=0`, or the proxy with \
+         `--security-opt apparmor=unconfined`"
+    )]
+    Ipv6Off(io::Error),
     /// There is nothing to take away.
     #[error("the namespace has no interface beside `lo`: use `attach`")]
     NoUplink,

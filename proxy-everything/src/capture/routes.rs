@@ -5,6 +5,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
 use rtnetlink::{
     Handle, LinkUnspec, RouteMessageBuilder,
     packet_route::{
@@ -78,14 +82,29 @@ async fn ways_out(handle: &Handle) -> Result<Vec<String>, rtnetlink::Error> {
     Ok(found)
 }
 
-/// Container engines switch IPv6 off where they set up no network; then the address below would be refused.
-fn enable_ipv6() -> Result<(), CaptureError> {
+/// Container engines switch IPv6 off where they set up no network for it; then the address below would be refused. In a container
+/// `/proc/sys` cannot be written to; one that is mounted anew can, and this process alone sees it.
+pub(super) fn enable_ipv6() -> Result<(), CaptureError> {
     let switch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
     let off = std::fs::read_to_string(switch).is_ok_and(|text| text.trim() == "1");
-    if off {
-        std::fs::write(switch, "0").map_err(CaptureError::step("switch IPv6 on in the namespace"))?;
+    if !off {
+        return Ok(());
     }
-    Ok(())
+    let enable = || std::fs::write(switch, "0");
+    let enabled = match enable() {
+        Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            mount_proc().map_err(std::io::Error::from).and_then(|()| enable())
+        }
+        result => result,
+    };
+    enabled.map_err(CaptureError::Ipv6Off)
+}
+
+fn mount_proc() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)
 }
 
 async fn apply(handle: &Handle) -> Result<(), rtnetlink::Error> {

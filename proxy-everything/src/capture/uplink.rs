@@ -20,7 +20,7 @@ use rtnetlink::{
 
 use super::{
     CaptureError, Namespace,
-    routes::{LO_INDEX, failed, with_netlink},
+    routes::{self, LO_INDEX, failed, with_netlink},
 };
 
 /// All that an interface loses when it changes its namespace.
@@ -35,6 +35,8 @@ struct Uplink {
 pub(super) fn take(network: BorrowedFd<'_>) -> Result<(), CaptureError> {
     let own = Namespace::own()?;
     enter(network)?;
+    // The likeliest to be refused; without it the namespace cannot be sealed, and should keep what it has.
+    routes::enable_ipv6()?;
     let uplinks = with_netlink(async |handle| {
         let uplinks = read(&handle).await.map_err(failed("read the uplink"))?;
         for uplink in &uplinks {

@@ -138,6 +138,17 @@ fn system_servers(text: &str) -> Vec<NameServerConfig> {
     parse_resolv_conf(lines.join("\n")).map_or_else(|_| Vec::new(), |(config, _)| config.name_servers)
 }
 
+/// Whether each of the system's servers, and there is one, is a loopback address: it can only be asked in the network where
+/// it listens.
+pub fn system_servers_are_local() -> bool {
+    are_local(&fs::read_to_string(FILES[0]).unwrap_or_default())
+}
+
+fn are_local(text: &str) -> bool {
+    let servers = system_servers(text);
+    !servers.is_empty() && servers.iter().all(|server| server.ip.is_loopback())
+}
+
 fn server(address: &SocketAddr) -> NameServerConfig {
     let with_port = |mut connection: ConnectionConfig| {
         connection.port = address.port();
@@ -211,6 +222,19 @@ mod tests {
         let error = resolver.lookup("a.test.", RecordType::A).await.unwrap_err();
         assert_eq!(explain(&error), LookupError::NoServer);
         assert!(resolver.lookup("localhost.", RecordType::A).await.is_ok());
+    }
+
+    #[test]
+    fn a_local_server() {
+        for (text, expected) in [
+            ("", false),
+            ("nameserver 192.0.2.53\n", false),
+            ("nameserver 127.0.0.11\noptions ndots:0\n", true),
+            ("nameserver ::1\nnameserver 127.0.0.53\n", true),
+            ("nameserver 127.0.0.53\nnameserver 192.0.2.53\n", false),
+        ] {
+            assert_eq!(are_local(text), expected, "{text}");
+        }
     }
 
     #[test]
