@@ -311,12 +311,15 @@ impl Fleet {
 
     fn take(&self, id: &str) -> bool {
         let Some(member) = self.members().remove(id) else { return false };
+        let was_attached = member.serving.is_some();
         member.end();
         if let Err(error) = self.keeper.forget(id) {
             tracing::error!(%error, "cannot tell the keeper");
         }
         self.fewer.notify_waiters();
-        println!("ended {id}");
+        if was_attached {
+            println!("ended {id}");
+        }
         true
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::copy_bidirectional_with_sizes,
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::timeout,
 };
 
@@ -26,8 +27,9 @@ use crate::{
     splice::idle,
 };
 
-/// Connections into one workload at once; more wait.
-pub const MAX_INWARD: usize = 64;
+/// Connections into one workload at once; more wait. Each takes two sockets, two proxies have sockets of their own, and the keeper
+/// gets all of them in one message.
+pub const MAX_INWARD: usize = 48;
 /// Each direction's buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
@@ -83,8 +85,19 @@ impl Published {
     }
 }
 
+/// Where a published port leads.
+pub struct Way {
+    /// The workload's port.
+    pub inside: u16,
+    /// Sockets that lead there.
+    pub inward: Arc<Inward>,
+    /// One for each connection of the instance, in whatever direction.
+    pub slots: Arc<Semaphore>,
+}
+
 /// Serves one published port until the task is dropped.
-pub async fn serve(listener: TcpListener, inside: u16, inward: Arc<Inward>, instance: Arc<Instance>) {
+pub async fn serve(listener: TcpListener, way: Way, instance: Arc<Instance>) {
+    let Way { inside, inward, slots } = way;
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -96,6 +109,7 @@ pub async fn serve(listener: TcpListener, inside: u16, inward: Arc<Inward>, inst
         };
         // While all sockets are in use this one waits here and the others in the kernel, where they cost nothing.
         let Ok(lent) = inward.lend().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let instance = Arc::clone(&instance);
         tokio::spawn(async move {
             let over = Arc::clone(&instance);
@@ -103,6 +117,7 @@ pub async fn serve(listener: TcpListener, inside: u16, inward: Arc<Inward>, inst
                 () = relay(stream, client, inside, lent, instance) => {}
                 () = over.over() => {}
             }
+            drop(slot);
         });
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     capture::{Inward, Sockets, TransparentSocket},
     dns,
     instance::{Instance, Phase},
-    publish::{self, Published},
+    publish::{self, Published, Way},
 };
 
 /// An instance that is being served.
@@ -52,7 +52,8 @@ impl Serving {
         instance.publish(published.iter().map(Published::describe).collect::<io::Result<_>>()?);
         for Published { listener, inside } in published {
             let listener = TcpListener::from_std(listener)?;
-            entrances.spawn(publish::serve(listener, inside, Arc::clone(&inward), Arc::clone(instance)));
+            let way = Way { inside, inward: Arc::clone(&inward), slots: Arc::clone(&slots) };
+            entrances.spawn(publish::serve(listener, way, Arc::clone(instance)));
         }
         let administered = Administered::Instance(Arc::clone(instance));
         let admin = tokio::spawn(admin.serve(administered));

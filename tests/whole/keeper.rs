@@ -74,7 +74,7 @@ fn fifty_crashes_let_nothing_out_and_lose_nothing() {
         .collect();
     let counts: Value = serde_json::from_str(&program.ask("stop")).unwrap();
     assert!(counts["TimeoutError"].is_null(), "connections hang: {counts}");
-    assert!(counts["connected"].as_u64() > Some(1000), "{counts}");
+    assert!(counts["connected"].as_u64() > Some(500), "{counts}");
     outside.assert_nothing();
     assert_eq!(state(), before);
     times.sort_by(f64::total_cmp);
