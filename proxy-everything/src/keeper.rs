@@ -93,6 +93,8 @@ struct Keep {
     /// A proxy that drains, or one that is to take over.
     others: Vec<Proxy>,
     successor: Option<u64>,
+    /// Something was changed since the successor was told what is kept.
+    overtaken: bool,
     /// An upgrade is wanted once nothing drains any more.
     upgrade_waits: bool,
     started: u64,
@@ -130,6 +132,7 @@ pub fn run(kept: BTreeMap<String, Kept>) -> anyhow::Result<u8> {
         proxy: None,
         others: Vec::new(),
         successor: None,
+        overtaken: false,
         upgrade_waits: false,
         started: 0,
         failures: 0,
@@ -203,6 +206,8 @@ impl Keep {
 
     fn said(&mut self, number: u64, message: Message) {
         let ready = matches!(message, Message::Ready);
+        let change = matches!(message, Message::Keep(_) | Message::Forget(_));
+        self.overtaken |= change && self.successor.is_some_and(|successor| successor != number);
         match message {
             Message::Keep(kept) => {
                 let earlier = self.kept.remove(&kept.id);
@@ -272,6 +277,7 @@ impl Keep {
         match self.start(share) {
             Ok(proxy) => {
                 self.successor = Some(proxy.number);
+                self.overtaken = false;
                 self.others.push(proxy);
             }
             Err(error) => {
@@ -284,7 +290,14 @@ impl Keep {
     fn take_over(&mut self, number: u64) {
         self.successor = None;
         let Some(at) = self.others.iter().position(|other| other.number == number) else { return };
-        let successor = self.others.swap_remove(at);
+        let mut successor = self.others.swap_remove(at);
+        if self.overtaken {
+            // It would serve under a policy that was replaced, or not at all what was attached meanwhile.
+            let _ = successor.process.kill();
+            self.others.push(successor);
+            self.upgrade_waits = true;
+            return;
+        }
         if let Some(former) = self.proxy.replace(successor) {
             signal(&former, SIGUSR1);
             self.others.push(former);

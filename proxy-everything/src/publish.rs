@@ -27,8 +27,9 @@ use crate::{
     splice::idle,
 };
 
-/// Connections into one workload at once; more wait.
-pub const MAX_INWARD: usize = 64;
+/// Connections into one workload at once; more wait. Each takes two sockets, two proxies have sockets of their own, and the keeper
+/// gets all of them in one message.
+pub const MAX_INWARD: usize = 48;
 /// Each direction's buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
@@ -84,15 +85,19 @@ impl Published {
     }
 }
 
-/// Serves one published port until the task is dropped. A connection takes one of the `slots` of all the workload's connections, so
-/// that draining waits for it too.
-pub async fn serve(
-    listener: TcpListener,
-    inside: u16,
-    inward: Arc<Inward>,
-    instance: Arc<Instance>,
-    slots: Arc<Semaphore>,
-) {
+/// Where a published port leads.
+pub struct Way {
+    /// The workload's port.
+    pub inside: u16,
+    /// Sockets that lead there.
+    pub inward: Arc<Inward>,
+    /// One for each connection of the instance, in whatever direction.
+    pub slots: Arc<Semaphore>,
+}
+
+/// Serves one published port until the task is dropped.
+pub async fn serve(listener: TcpListener, way: Way, instance: Arc<Instance>) {
+    let Way { inside, inward, slots } = way;
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,

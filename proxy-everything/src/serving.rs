@@ -10,7 +10,7 @@ use crate::{
     capture::{Inward, Sockets, TransparentSocket},
     dns,
     instance::{Instance, Phase},
-    publish::{self, Published},
+    publish::{self, Published, Way},
 };
 
 /// An instance that is being served.
@@ -41,8 +41,8 @@ impl Serving {
         instance.publish(published.iter().map(Published::describe).collect::<io::Result<_>>()?);
         for Published { listener, inside } in published {
             let listener = TcpListener::from_std(listener)?;
-            let (inward, slots) = (Arc::clone(&inward), Arc::clone(&slots));
-            entrances.spawn(publish::serve(listener, inside, inward, Arc::clone(instance), slots));
+            let way = Way { inside, inward: Arc::clone(&inward), slots: Arc::clone(&slots) };
+            entrances.spawn(publish::serve(listener, way, Arc::clone(instance)));
         }
         Ok(Self { instance: Arc::clone(instance), entrances, slots, connections })
     }

@@ -1,6 +1,8 @@
 //! A proxy that crashes, stands still, is replaced or is told to end: the workload keeps its network, its CA and its policy, or
 //! has no network at all. Never does anything pass by.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -74,7 +76,7 @@ fn fifty_crashes_let_nothing_out_and_lose_nothing() {
         .collect();
     let counts: Value = serde_json::from_str(&program.ask("stop")).unwrap();
     assert!(counts["TimeoutError"].is_null(), "connections hang: {counts}");
-    assert!(counts["connected"].as_u64() > Some(1000), "{counts}");
+    assert!(counts["connected"].as_u64() > Some(500), "{counts}");
     outside.assert_nothing();
     assert_eq!(state(), before);
     times.sort_by(f64::total_cmp);
@@ -82,6 +84,37 @@ fn fifty_crashes_let_nothing_out_and_lose_nothing() {
     assert!(times[49] < RECOVERY, "{times:?}");
     let finished = attached.stop_abrupt();
     assert_eq!(finished.stdout.matches("attached").count(), 1, "{}", finished.stdout);
+}
+
+/// The policy in force is the keeper's, and not the file's, which somebody may be editing.
+#[test]
+fn a_faulty_policy_file_does_not_end_what_is_served() {
+    let (lab, workload) = (Lab::new(User::Root), Workload::start(User::Root));
+    let origin = lab.origin(Settings::default());
+    let attached = attached(&lab, &origin, &workload, &[]);
+    roots(&lab, &attached, &workload);
+    lab.write("policy-0.yaml", "nonsense: 1");
+    attached.kill_worker();
+    let mut again = ask(&lab, &workload, "/");
+    assert_eq!(
+        (again.hear().as_str(), again.hear().as_str()),
+        ("connected", "200 hello from api.example.test")
+    );
+    assert!(attached.log().contains("nonsense"), "{}", attached.log());
+    drop(attached.stop_abrupt());
+}
+
+/// A process without a root file system of its own sees the machine's, which must not trust the CA of a workload.
+#[test]
+fn the_machine_itself_does_not_trust_the_ca() {
+    let (lab, workload) = (Lab::new(User::Root), Workload::start(User::Root));
+    let bundle = || std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap();
+    let origin = lab.origin(Settings::default());
+    let attached = attached(&lab, &origin, &workload, &[]);
+    let ca = attached.admin(&workload.id(), "GET", "/v1/ca").body;
+    let line = ca.lines().nth(3).unwrap();
+    assert!(!bundle().contains(line), "the CA is in the machine's trust store");
+    assert_eq!(attached.stop().code(), 0);
 }
 
 #[test]
@@ -165,6 +198,40 @@ fn upgrades_lose_no_request() {
     );
 }
 
+/// The new worker waits for the file of its policy, so a change is sure to come while it starts.
+#[test]
+fn a_change_during_an_upgrade_is_not_lost() {
+    let (lab, workload) = (Lab::new(User::Root), Workload::start(User::Root));
+    let id = workload.id();
+    let mut attached = lab.attach(POLICY, &[], &["--pid", &workload.pid().to_string()]);
+    assert_eq!(attached.hear(), format!("attached {id}"));
+    let (first, policy) = (attached.worker(), lab.path("policy-0.yaml"));
+    std::fs::remove_file(&policy).unwrap();
+    nix::unistd::mkfifo(&policy, Mode::S_IRWXU).unwrap();
+    attached.signal(Signal::SIGUSR2);
+    let text = lab.policy(POLICY, &[]);
+    // Each new worker has the pipe for itself.
+    let reader = || {
+        wait::until("a new worker to read", || {
+            let flags = nix::libc::O_NONBLOCK;
+            std::fs::File::options().write(true).custom_flags(flags).open(&policy).ok()
+        })
+    };
+    let mut pipe = reader();
+    let outdated =
+        wait::until("it", || processes::descendants(attached.pid()).into_iter().find(|pid| *pid != first));
+    assert!(attached.apply(&id, "deniedHosts: [denied.test]").status.success());
+    pipe.write_all(text.as_bytes()).unwrap();
+    drop(pipe);
+    wait::until("it to be thrown away", || processes::gone(outdated).then_some(()));
+    reader().write_all(text.as_bytes()).unwrap();
+    let status = || attached.admin(&id, "GET", "/v1/status").json();
+    wait::until("the old worker to be gone", || processes::gone(first).then_some(()));
+    assert_eq!(status()["generation"], 2);
+    assert!(attached.admin(&id, "GET", "/v1/policy").body.contains("denied.test"));
+    drop(attached.stop_abrupt());
+}
+
 /// A request that is under way at the origin.
 fn ask_held(lab: &Lab, workload: &Workload, origin: &Origin) -> Program {
     let mut held = ask(lab, workload, "/hold");
@@ -201,6 +268,19 @@ fn what_is_under_way_may_finish() {
         let finished = attached.finish();
         assert_eq!(finished.code(), 0, "{}", finished.stderr);
         assert_eq!(late.hear(), "ConnectionResetError");
+    });
+}
+
+/// The keeper kills what says nothing for ten seconds; who drains says something.
+#[test]
+fn draining_may_take_long() {
+    ending("600000", |_, _, origin, attached, mut held| {
+        let worker = attached.worker();
+        let killed = wait::within(Duration::from_secs(13), || processes::gone(worker).then_some(()));
+        assert!(killed.is_none(), "killed while it drains: {}", attached.log());
+        origin.release();
+        assert_eq!(held.hear(), "200 released");
+        assert_eq!(attached.finish().code(), 0);
     });
 }
 

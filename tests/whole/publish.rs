@@ -14,7 +14,7 @@ use crate::programs::{PYTHON, SERVER};
 for_each_user!(
     a_server_inside_is_reached,
     sockets_are_used_again,
-    the_sixty_fifth_waits,
+    the_forty_ninth_waits,
     what_does_not_listen_resets,
     the_end_of_an_upload_arrives,
     a_port_in_use_stops_everything,
@@ -99,7 +99,7 @@ fn socket_linger(stream: &TcpStream, time: Option<Duration>) {
     nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::Linger, &linger).unwrap();
 }
 
-fn the_sixty_fifth_waits(user: User) {
+fn the_forty_ninth_waits(user: User) {
     let lab = Lab::new(user);
     let (mut running, outside) = served(&lab, "127.0.0.1");
     let clients: Vec<_> = (0..70)
@@ -109,8 +109,8 @@ fn the_sixty_fifth_waits(user: User) {
             stream
         })
         .collect();
-    let most = (1..=64).map(|_| running.hear()).any(|line| line == "open 64");
-    assert!(most, "64 are not open at once");
+    let most = (1..=48).map(|_| running.hear()).any(|line| line == "open 48");
+    assert!(most, "48 are not open at once");
     for mut stream in clients {
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
@@ -118,7 +118,7 @@ fn the_sixty_fifth_waits(user: User) {
         assert_eq!(answer, "1");
     }
     let finished = stop(running);
-    assert!(!finished.stdout.contains("open 65"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("open 49"), "{}", finished.stdout);
     assert_eq!(finished.audit.inbound().len(), 70);
 }
 

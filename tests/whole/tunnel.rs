@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use harness::{Lab, Running, User, for_each_user};
+use harness::{Authority, Lab, Running, User, for_each_user};
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{RData, RecordType};
 
 use crate::programs::{BANNER, FIRST_BYTES, FLOOD, PYTHON, TUNNEL};
 
@@ -17,6 +19,8 @@ for_each_user!(
     a_greeting_comes_at_once,
     much_passes_unchanged,
     only_with_a_rule,
+    a_name_and_its_port,
+    what_dns_says_is_judged,
 );
 
 /// A server that greets, repeats every line, and says goodbye when it has heard the end.
@@ -141,4 +145,55 @@ fn only_with_a_rule(user: User) {
     for record in refused {
         assert_eq!((&record["error"], &record["rule"]), (&"not_http".into(), &"raw".into()), "{record}");
     }
+}
+
+/// The workload asks for the name and connects to what it was told, as every database client does.
+fn a_name_and_its_port(user: User) {
+    let lab = Lab::new(user);
+    let port = greeter(Ipv4Addr::LOCALHOST.into());
+    let policy = format!(
+        "raw: [\"db.example.test:5432\"]\nresolve: {{ \"db.example.test:5432\": \"127.0.0.1:{port}\" }}"
+    );
+    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", BANNER, "db.example.test", "5432"]).ok();
+    assert_eq!(finished.stdout.lines().next(), Some("welcome"));
+    let record = finished.audit.connections()[0].clone();
+    assert_eq!(
+        (&record["decision"], &record["authority"]),
+        (&"allow".into(), &"db.example.test:5432".into()),
+        "{record}"
+    );
+    assert!(record["rule"].as_str().unwrap().starts_with("raw db.example.test:5432"), "{record}");
+    assert_eq!(record["upstream"], format!("127.0.0.1:{port}"), "{record}");
+    other_port_is_refused(&lab, &policy, "5433");
+}
+
+fn other_port_is_refused(lab: &Lab, policy: &str, port: &str) {
+    let policy = format!("{policy}\nlimits: {{ sniffTimeoutMs: 100, tlsHandshakeTimeoutMs: 100 }}");
+    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", BANNER, "db.example.test", port]);
+    assert!(finished.stderr.contains("ConnectionResetError"), "{}{}", finished.stdout, finished.stderr);
+    let record = finished.audit.connections()[0].clone();
+    assert_eq!((&record["decision"], &record["error"]), (&"deny".into(), &"not_http".into()), "{record}");
+}
+
+/// The name leads to an address that is not public, which the policy must name.
+fn what_dns_says_is_judged(user: User) {
+    fn script(name: &str, kind: RecordType) -> Option<Vec<RData>> {
+        match (name, kind, this_machine()) {
+            ("db.example.test", RecordType::A, IpAddr::V4(address)) => Some(vec![RData::A(A(address))]),
+            _ => Some(vec![]),
+        }
+    }
+    let lab = Lab::new(user);
+    let (authority, address) = (Authority::start(script), this_machine());
+    let port = greeter(address).to_string();
+    let policy = format!("raw: [\"db.example.test:{port}\"]\n{}", authority.entry());
+    let refused = lab.run(&policy, &[]).finish(&[PYTHON, "-c", BANNER, "db.example.test", &port]);
+    assert_ne!(refused.code(), 0, "{}", refused.stdout);
+    let policy = format!("{policy}allowedHosts: [{address}]\n");
+    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", BANNER, "db.example.test", &port]).ok();
+    assert_eq!(finished.stdout.lines().next(), Some("welcome"));
+    let record = finished.audit.connections()[0].clone();
+    assert_eq!(record["authority"], format!("db.example.test:{port}"), "{record}");
+    assert_eq!(record["upstream"], format!("{address}:{port}"), "{record}");
+    other_port_is_refused(&lab, &policy, "5433");
 }

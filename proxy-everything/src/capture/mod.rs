@@ -109,7 +109,7 @@ pub struct Captured {
 /// Starts `command` in a fresh user, network, mount, pid and IPC namespace that leads nowhere but to the returned sockets.
 ///
 /// The command sees exactly the environment that is given here, and its standard output goes to `output`. It is killed when the
-/// calling *thread* ends, so call this from the main thread. `inward`: how many sockets for published ports are wanted.
+/// calling *thread* ends, so call this from the main thread. `inward`: how many pairs of sockets for published ports are wanted.
 pub fn run(
     command: &[String],
     environment: &[(OsString, OsString)],
