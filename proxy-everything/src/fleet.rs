@@ -159,7 +159,7 @@ impl Fleet {
         let (text, base) = wanted.policy.unwrap_or_else(|| self.settings.policy.clone());
         let document = Document::parse(text, base)?;
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
-        let instance = self.instance(id.clone(), class, document, 1, ca).await?;
+        let instance = self.instance(id.clone(), class, document, (1, 0), ca).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
@@ -180,7 +180,9 @@ impl Fleet {
         let saved = Saved::read(&kept)?;
         let document = Document::parse(saved.policy, saved.base)?;
         let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
-        let instance = self.instance(kept.id.clone(), saved.class, document, saved.generation, ca).await?;
+        let instance = self
+            .instance(kept.id.clone(), saved.class, document, (saved.generation, saved.earlier + 1), ca)
+            .await?;
         let (admin, published, sockets) =
             member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
         let admin = Arc::new(admin);
@@ -191,7 +193,12 @@ impl Fleet {
             let serving = Serving::start(&instance, sockets, published, admin);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
+        // The proxy that follows this one must know that there was one more.
+        let text = member.save()?;
         self.members().insert(kept.id.clone(), member);
+        self.keeper
+            .keep(Kept { id: kept.id.clone(), text, descriptors: Vec::new() })
+            .map_err(FleetError::io("tell the keeper"))?;
         self.begin_life(&kept.id, saved.origin);
         Ok(())
     }
@@ -202,7 +209,7 @@ impl Fleet {
         id: String,
         class: String,
         document: Document,
-        generation: u64,
+        (generation, earlier): (u64, u64),
         ca: InstanceCa,
     ) -> Result<Arc<Instance>, FleetError> {
         let parts = Parts {
@@ -212,6 +219,7 @@ impl Fleet {
             tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
             engine: Arc::clone(&self.handlers),
             generation,
+            earlier,
             visible: Visible::Nothing,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;

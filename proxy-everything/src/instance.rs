@@ -35,9 +35,13 @@ pub struct Instance {
     phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
     changing: Mutex<()>,
+    earlier: u64,
     connections: AtomicU64,
     requests: AtomicU64,
 }
+
+/// Connections and requests that each proxy of an instance has numbers for: those of the next one begin beyond.
+const NUMBERS: u64 = 1 << 32;
 
 /// How far an instance has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +68,8 @@ pub struct Parts {
     pub engine: Arc<LazyEngine>,
     /// The number of the first generation: 1, or the one that was in force when an earlier proxy ended.
     pub generation: u64,
+    /// How many proxies have served it before this one.
+    pub earlier: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
 }
@@ -85,8 +91,9 @@ impl Instance {
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
-            connections: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
+            earlier: parts.earlier,
+            connections: AtomicU64::new(parts.earlier * NUMBERS),
+            requests: AtomicU64::new(parts.earlier * NUMBERS),
         })
     }
 
@@ -131,14 +138,19 @@ impl Instance {
         let _ = self.phase.subscribe().wait_for(|phase| *phase >= wanted).await;
     }
 
+    /// How many proxies have served it before this one.
+    pub fn earlier(&self) -> u64 {
+        self.earlier
+    }
+
     /// The number of the next connection.
     pub fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Relaxed) + 1
     }
 
-    /// How many connections there have been.
+    /// How many connections this proxy has seen.
     pub fn connections(&self) -> u64 {
-        self.connections.load(Relaxed)
+        self.connections.load(Relaxed) % NUMBERS
     }
 
     /// The id of the next request.
@@ -146,8 +158,8 @@ impl Instance {
         format!("{}-{}", self.id, self.requests.fetch_add(1, Relaxed) + 1).into()
     }
 
-    /// How many requests there have been.
+    /// How many requests this proxy has seen.
     pub fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+        self.requests.load(Relaxed) % NUMBERS
     }
 }

@@ -62,6 +62,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
         engine: Arc::default(),
         generation: 1,
+        earlier: 0,
         visible,
     };
     let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;

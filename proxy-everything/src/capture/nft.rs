@@ -85,20 +85,24 @@ fn rules() -> FinalizedBatch {
             deliver(rule, listener, LISTEN_PORT);
         });
     }
-    // Only reached when the proxy is gone, or for what is not proxied: QUIC, so that HTTP/3 clients fall back at once, ping.
-    add(&mut batch, &chain, "proxy gone", |rule| {
+    rejected(&mut batch, &chain);
+    untranslated(&mut batch, &table);
+    batch.finalize()
+}
+
+/// Only reached when the proxy is gone, or for what is not proxied: QUIC, so that HTTP/3 clients fall back at once, ping.
+fn rejected(batch: &mut Batch, chain: &Chain<'_>) {
+    add(batch, chain, "proxy gone", |rule| {
         rule.add_expr(&nft_expr!(meta l4proto));
         rule.add_expr(&nft_expr!(cmp == TCP));
         reject(rule, RejectionType::TcpRst);
     });
-    add(&mut batch, &chain, "UDP", |rule| {
+    add(batch, chain, "UDP", |rule| {
         rule.add_expr(&nft_expr!(meta l4proto));
         rule.add_expr(&nft_expr!(cmp == UDP));
         reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
     });
-    add(&mut batch, &chain, "the rest", |rule| reject(rule, RejectionType::Icmp(IcmpCode::AdminProhibited)));
-    untranslated(&mut batch, &table);
-    batch.finalize()
+    add(batch, chain, "the rest", |rule| reject(rule, RejectionType::Icmp(IcmpCode::AdminProhibited)));
 }
 
 /// Docker translates the address of its resolver, 127.0.0.11, on the way out, before prerouting could see the question. What is not

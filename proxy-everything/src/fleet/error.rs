@@ -1,4 +1,5 @@
-//! Why a workload could not be attached. Shown to whoever typed the command, or sent the request; no workload sees it.
+//! Why a workload could not be attached. Receives what the engine, the kernel or the policy said; hands on one sentence for whoever typed
+//! the command, or sent the request. No workload sees it.
 
 use std::io;
 
