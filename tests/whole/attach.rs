@@ -239,6 +239,12 @@ fn it_comes_back() {
     assert_eq!(running.admin(container.id(), "GET", "/v1/ca").body, before, "the CA stays");
     assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
 
+    // Each proxy counts requests for itself, and yet no two have the same id; that is looked at in the end.
+    wait::until("the records", || (running.audit().answered_by_upstream() == 2).then_some(()));
+    running.kill_worker();
+    assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
+    wait::until("the records", || (running.audit().answered_by_upstream() == 3).then_some(()));
+
     // A policy outlives the worker, and the container.
     assert!(running.apply(container.id(), "").status.success());
     running.kill_worker();

@@ -203,11 +203,7 @@ fn before_the_seal_and_between_two_proxies() {
     let stealing: Vec<_> =
         counts.as_object().unwrap().keys().filter(|name| name.starts_with("steal")).collect();
     assert_eq!(stealing, ["steal: EADDRINUSE"], "{counts}");
-    // Each proxy numbers requests anew, and none as another did.
-    let finished = attached.stop_abrupt();
-    finished.audit.assert_one_record_each();
-    // The last record of a proxy that is killed may be missing; the last proxy's is not.
-    assert!(finished.audit.answered_by_upstream() >= 1, "{:#?}", finished.audit);
+    attached.stop_abrupt().audit.assert_one_record_each();
     captures.into_iter().for_each(Capture::assert_nothing);
 }
 
