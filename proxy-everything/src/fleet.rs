@@ -164,11 +164,10 @@ impl Fleet {
             .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
         self.members().insert(id.clone(), member);
-        if pid.is_some() || !matches!(origin, Origin::Container(_)) {
-            if let Err(error) = self.seal(&id, &origin, pid).await {
-                self.take(&id);
-                return Err(error);
-            }
+        let is_there = pid.is_some() || !matches!(origin, Origin::Container(_));
+        if is_there && let Err(error) = self.seal(&id, &origin, pid).await {
+            self.take(&id);
+            return Err(error);
         }
         self.begin_life(&id, origin);
         Ok(id)

@@ -131,7 +131,7 @@ fn anchor(root: &Root<'_>, path: &str, ca_pem: &str) -> Result<Outcome, TrustErr
 }
 
 fn inside(root: &Root<'_>, path: &str, text: &str) -> Result<Outcome, TrustError> {
-    let name = Path::new(path).strip_prefix(INSIDE_DIR).unwrap_or(Path::new(path));
+    let name = Path::new(path).strip_prefix(INSIDE_DIR).unwrap_or_else(|_| Path::new(path));
     put(&root.create_inside(name)?, text.as_bytes())
 }
 
