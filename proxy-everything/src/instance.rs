@@ -42,7 +42,7 @@ pub struct Instance {
 }
 
 /// A proxy that died took its counts with it. The numbers of the one that follows begin so far above that none is given twice.
-const PROXY_BITS: u32 = 40;
+const PROXY_BITS: u32 = 32;
 const NUMBERS: u64 = (1 << PROXY_BITS) - 1;
 
 /// How far an instance has come.

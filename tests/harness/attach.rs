@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Answer, Finished, Lab, Origin, Running, admin, processes, wait};
+use crate::{Answer, Audit, Finished, Lab, Origin, Running, admin, processes, wait};
 
 /// Short, because a socket's path has 107 bytes at most, and a container's id has 64.
 const STATE: &str = "all";
@@ -81,6 +81,11 @@ impl Attached<'_> {
         let worker = self.worker();
         signal(worker, Signal::SIGKILL);
         wait::until("the worker to be gone", || processes::gone(worker).then_some(()));
+    }
+
+    /// The audit records so far; only for moments when no line is being written.
+    pub fn audit(&self) -> Audit {
+        self.running.as_ref().expect("it runs").audit()
     }
 
     /// Kills the keeper, which nobody starts again.

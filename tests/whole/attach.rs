@@ -239,6 +239,12 @@ fn it_comes_back() {
     assert_eq!(running.admin(container.id(), "GET", "/v1/ca").body, before, "the CA stays");
     assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
 
+    // Each proxy counts requests for itself, and yet no two have the same id; that is looked at in the end.
+    wait::until("the records", || (running.audit().answered_by_upstream() == 2).then_some(()));
+    running.kill_worker();
+    assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
+    wait::until("the records", || (running.audit().answered_by_upstream() == 3).then_some(()));
+
     // A policy outlives the worker, and the container.
     assert!(running.apply(container.id(), "").status.success());
     running.kill_worker();
@@ -298,6 +304,38 @@ fn attached_twice() {
         assert!(finished.stderr.contains(reason), "{arguments:?}: {}", finished.stderr);
         assert_eq!(container.ask(&[CURL, "-sS", &token_url()]), RIGHT);
         assert!(running.socket(container.id()).exists());
+    }
+    let _ = running.stop();
+}
+
+/// A19: what hosts and engines set, and what has broken others.
+#[test]
+fn whatever_the_switches_are() {
+    let lab = Lab::new(User::Root);
+    let origin = lab.origin(Settings::default());
+    let switched = |switches: &[&str]| {
+        let options: Vec<_> = switches.iter().flat_map(|switch| ["--sysctl", switch]).collect();
+        Engine::docker().run(&[&NONE[..], &options].concat(), Image::Host, &FOREVER)
+    };
+    let strict = ["rp_filter=1", "src_valid_mark=1", "accept_local=0", "route_localnet=0"];
+    let loose = ["rp_filter=2", "accept_local=1", "route_localnet=1", "forwarding=1"];
+    let all = |names: [&str; 4]| names.map(|name| format!("net.ipv4.conf.all.{name}"));
+    let v6 = ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv4.tcp_tw_reuse=1"].map(str::to_owned);
+    let containers = [[&all(strict)[..], &v6].concat(), all(loose).to_vec()]
+        .map(|switches| switched(&switches.iter().map(String::as_str).collect::<Vec<_>>()));
+    let names = containers.each_ref().map(Container::name);
+    let arguments = ["--container", names[0], "--container", names[1]];
+    let mut running = attach(&lab, Engine::docker(), &[&origin], &arguments);
+    for container in &containers {
+        assert_eq!(running.hear(), attached(container));
+        for family in ["-4", "-6"] {
+            assert_eq!(container.ask(&[CURL, "-sS", family, &token_url()]), RIGHT);
+        }
+        let udp = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(30)
+s.connect(('203.0.113.20', 443)); s.send(b'x')
+try: s.recv(1)
+except ConnectionRefusedError: print('refused')";
+        assert_eq!(container.ask(&[PYTHON, "-c", udp]), "refused");
     }
     let _ = running.stop();
 }

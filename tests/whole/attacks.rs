@@ -24,9 +24,11 @@ impl Addresses {
         Self(format!("203.0.113.{}", 128 + number), format!("2001:db8:a77a:{number}::1"))
     }
 
-    /// Everything that is sent to them, and frames of the experimental type.
+    /// Everything that is sent to them, and frames of a type that goes with them.
     fn captures(&self) -> [Capture; 2] {
-        let filter = format!("(host {} or host {} or ether proto 0x88b5)", self.0, self.1);
+        let last = self.0.rsplit('.').next().unwrap();
+        let kind = 0xff00 | last.parse::<u16>().unwrap();
+        let filter = format!("(host {} or host {} or ether proto {kind})", self.0, self.1);
         [std::process::id(), Engine::docker().pid()].map(|pid| Capture::start(pid, &filter))
     }
 }
@@ -110,6 +112,17 @@ fn packets_made_by_hand() {
         let sent = results.as_object().unwrap().values().filter(|result| *result == "sent").count();
         assert!(sent > 10, "nothing was tried: {results}");
     }
+}
+
+/// What the captures would see: the same packets, in a container that has an interface beside `lo`.
+#[test]
+fn the_captures_see_what_leaves() {
+    let addresses = Addresses::new(7);
+    let [host, engine] = addresses.captures();
+    let bridged = Engine::docker().run(&[], Image::Host, &FOREVER);
+    bridged.ask(&[PYTHON, "-c", ATTACK_FRAMES, &addresses.0, &addresses.1]);
+    assert!(engine.first().is_some(), "nothing is seen where everything passes");
+    host.assert_nothing();
 }
 
 /// A13, A14: who takes the rules away has less than before.
@@ -203,7 +216,7 @@ fn before_the_seal_and_between_two_proxies() {
     let stealing: Vec<_> =
         counts.as_object().unwrap().keys().filter(|name| name.starts_with("steal")).collect();
     assert_eq!(stealing, ["steal: EADDRINUSE"], "{counts}");
-    let _ = attached.stop_abrupt();
+    attached.stop_abrupt().audit.assert_one_record_each();
     captures.into_iter().for_each(Capture::assert_nothing);
 }
 

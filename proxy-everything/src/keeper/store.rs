@@ -1,4 +1,5 @@
-//! The proxy's side of its keeper: what it wants to be there for the proxy that follows it.
+//! The proxy's side of its keeper. Receives what an instance is made of, and hands it to the keeper, for the proxy that follows this one;
+//! at the start, hands back what an earlier proxy left there.
 
 use std::{
     io,
