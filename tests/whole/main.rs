@@ -29,6 +29,7 @@ mod programs;
 mod protocols;
 mod sealed;
 mod secrets;
+mod sidecar;
 mod sockets;
 mod stream;
 mod swap;
