@@ -67,7 +67,7 @@ def everything():
             for name in [*names, "eth0"]:
                 device = (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
                 attempt(lambda: send(*family, kind, device))
-            for mark in [1, 2, 100, 0x539, 0xBEEF, 0xFFFFFFFF]:
+            for mark in [1, 2, 100, 0x539, 0xBEEF, -1]:
                 attempt(lambda: send(*family, kind, (socket.SOL_SOCKET, socket.SO_MARK, mark)))
     for name in names:
         for ethertype, payload in [(0x0800, ip(17, udp())), (0x0800, ip(6, syn(40001, PORT))), (0x88B5, b"LEAKED")]:
@@ -77,8 +77,7 @@ def everything():
     for protocol, payload in [(17, udp()), (6, syn(40002, PORT)), (47, b"LEAKED"), (253, b"LEAKED")]:
         attempt(lambda: raw(ip(protocol, payload)))
     # As if it had come from there: an answer would be the reply of a known connection.
-    own = socket.gethostbyname(socket.gethostname()) if len(sys.argv) < 4 else sys.argv[3]
-    for address in ("127.0.0.1", "192.0.0.8", own):
+    for address in ("127.0.0.1", "192.0.0.8", V4.rpartition(".")[0] + ".2"):
         attempt(lambda: raw(ip(6, syn(PORT, 40003), V4, address), address))
 
 
