@@ -143,21 +143,24 @@ fn the_network_is_the_proxys_and_nothing_of_it_the_workloads() {
     assert!(!workload.exec(&["getent", "hosts", "evil.test"]).status.success());
     assert!(workload.ask(&["getent", "ahostsv4", "api.example.test"]).contains("STREAM"));
 
-    // As a kubelet's probe: from the node, to the pod's address.
-    let server = "import http.server as s; s.HTTPServer(('127.0.0.1', 8000), s.SimpleHTTPRequestHandler).serve_forever()";
-    let mut server = workload.command(&["--workdir", "/usr/share"], &[PYTHON, "-c", server]).spawn().unwrap();
+    // As a kubelet's probes: from the node, to the pod's address; while nobody listens, they fail at once.
     let url = format!("http://{address}:8000/");
-    wait::until("an answer of the published port", || {
-        bridge
-            .network()
-            .command(&[CURL, "-fsS", "-m", "3", "-o", "/dev/null", &url])
-            .status()
-            .ok()?
-            .success()
-            .then_some(())
-    });
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let probe = || {
+        let probe = [CURL, "-fsS", "-m", "20", "-o", "/dev/null", &url];
+        bridge.network().command(&probe).output().unwrap().status.code()
+    };
+    let (reset, answered) = (Some(56), Some(0));
+    assert_eq!(probe(), reset);
+    for (family, address) in [("AF_INET6", "::1"), ("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")] {
+        let server = format!(
+            "import http.server as s, socket; s.HTTPServer.address_family = socket.{family}; \
+             s.HTTPServer(('{address}', 8000), s.SimpleHTTPRequestHandler).handle_request()"
+        );
+        let workdir = ["--workdir", "/usr/share"];
+        let mut server = workload.command(&workdir, &[PYTHON, "-c", &server]).spawn().unwrap();
+        wait::until("an answer of the published port", || (probe() == answered).then_some(()));
+        assert!(server.wait().unwrap().success());
+    }
     // What drains is recorded too.
     bridge.engine.ask(&["stop", "-t", "20", sidecar.id()]);
     let audit = Audit::read(&bridge.lab.path("audit.jsonl"));

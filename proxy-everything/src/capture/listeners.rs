@@ -22,7 +22,7 @@ pub struct Sockets {
     pub tcp: [TcpListener; 2],
     /// Sockets that receive every DNS question over UDP, IPv4 and IPv6.
     pub dns: [UdpSocket; 2],
-    /// Unconnected TCP sockets, for connections *into* the namespace.
+    /// Unconnected TCP sockets, for connections *into* the namespace: IPv4 and IPv6 by turns.
     pub inward: Vec<OwnedFd>,
 }
 
@@ -37,8 +37,11 @@ impl Sockets {
         };
         let dns =
             |ip| datagram(SocketAddr::new(ip, DNS_PORT)).map_err(CaptureError::step("bind the DNS listener"));
-        let inward = (0..inward)
-            .map(|_| leading_in().map_err(CaptureError::step("make a socket for a published port")))
+        let families = [Domain::IPV4, Domain::IPV6].into_iter().cycle().take(2 * inward);
+        let inward = families
+            .map(|family| {
+                leading_in(family).map_err(CaptureError::step("make a socket for a published port"))
+            })
             .collect::<Result<_, _>>()?;
         let (v4, v6) = (LISTEN_V4.into(), LISTEN_V6.into());
         Ok(Self { tcp: [tcp(v4)?, tcp(v6)?], dns: [dns(v4)?, dns(v6)?], inward })
@@ -93,10 +96,8 @@ fn transparent(address: SocketAddr, kind: Type, protocol: Protocol) -> std::io::
     Ok(socket)
 }
 
-/// IPv6 that speaks IPv4 too, for servers that listen on one of them only.
-fn leading_in() -> std::io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_only_v6(false)?;
+fn leading_in(family: Domain) -> std::io::Result<OwnedFd> {
+    let socket = Socket::new(family, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
