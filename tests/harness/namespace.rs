@@ -24,7 +24,7 @@ impl Network {
     }
 
     /// A new one, with `lo` up.
-    pub fn new() -> Self {
+    pub fn fresh() -> Self {
         let mut holder = User::Root.command("unshare");
         holder.args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).stdout(Stdio::null());
         let holder = holder.spawn().expect("run unshare");

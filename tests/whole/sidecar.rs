@@ -263,7 +263,7 @@ fn a_network_without_ipv6() {
 
 /// As Calico and the VPC network of AWS set up a pod: a gateway that is no neighbour but by decree; and a second interface.
 fn node_and_pod() -> [Network; 2] {
-    let (node, pod) = (Network::new(), Network::new());
+    let (node, pod) = (Network::fresh(), Network::fresh());
     let pid = pod.pid().to_string();
     for line in [
         "link add cali1 address ee:ee:ee:ee:ee:ee type veth peer name eth0 mtu 1300 netns POD",
