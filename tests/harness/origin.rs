@@ -1,4 +1,4 @@
-//! The scripted far side: an HTTP server on 127.0.0.1 and ::1 that a test can question.
+//! The scripted far side: an HTTP server, usually on 127.0.0.1 and ::1, that a test can question.
 //!
 //! Receives whatever the proxy sends, remembers every request, and answers by path (see [`routes`]). It runs on a
 //! thread of its own, on ports that the kernel picks, and ends when it is dropped.
@@ -9,7 +9,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub token: String,
     /// A directory served below `/files/`.
     pub files: Option<PathBuf>,
+    /// Where it listens, v4 first.
+    pub listen: [IpAddr; 2],
 }
 
 /// Plain or TLS.
@@ -99,6 +101,7 @@ impl Default for Settings {
             clients: Clients::Anyone,
             token: String::new(),
             files: None,
+            listen: [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         }
     }
 }
@@ -106,10 +109,7 @@ impl Default for Settings {
 impl Origin {
     /// Starts listening; `ca` signs its certificate.
     pub fn start(ca: &TestCa, settings: Settings) -> Self {
-        let listeners = [
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen on 127.0.0.1"),
-            TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect("listen on ::1"),
-        ];
+        let listeners = settings.listen.map(|ip| TcpListener::bind((ip, 0)).expect("listen"));
         let addresses = [0, 1].map(|index: usize| listeners[index].local_addr().expect("an address"));
         let tls = serve::tls(ca, &settings);
         let (held, _) = watch::channel(true);

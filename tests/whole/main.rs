@@ -33,6 +33,7 @@ mod protocols;
 mod publish;
 mod sealed;
 mod secrets;
+mod sidecar;
 mod sockets;
 mod stream;
 mod swap;

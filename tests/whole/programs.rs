@@ -33,6 +33,7 @@ pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
+pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
 pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
 pub(crate) const NAMES: &str = include_str!("../clients/names.py");
 pub(crate) const QUESTIONS: &str = include_str!("../clients/questions.py");
