@@ -99,7 +99,7 @@ pub struct Settings {
 struct Past {
     /// The generation to go on with.
     generation: u64,
-    /// Proxies that served the instance.
+    /// Proxies of this keeper before this one.
     predecessors: u64,
 }
 
@@ -188,31 +188,26 @@ impl Fleet {
     }
 
     /// Serves what an earlier proxy served.
-    pub async fn restore(self: &Arc<Self>, mut kept: Kept) -> Result<(), FleetError> {
+    pub async fn restore(self: &Arc<Self>, kept: Kept) -> Result<(), FleetError> {
         let _one_at_a_time = self.changing.lock().await;
         let saved = Saved::read(&kept)?;
         let document = Document::parse(saved.policy, saved.base)?;
         let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
-        let past = Past { generation: saved.generation, predecessors: saved.predecessors + 1 };
+        let past =
+            Past { generation: saved.generation, predecessors: self.keeper.number().saturating_sub(1) };
         let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
-        let (admin, published, sockets) = member::sort(
-            std::mem::take(&mut kept.descriptors),
-            &saved.publish,
-            self.settings.state.socket(&kept.id),
-        )?;
+        let (admin, published, sockets) =
+            member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
         let mut member =
             Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::new(admin));
-        member.predecessors = past.predecessors;
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
             let serving = Serving::start(&instance, self.own_share(sockets), published);
             member.serving = Some(serving.map_err(FleetError::io("serve the instance"))?);
         }
-        let text = member.save()?;
         self.members().insert(kept.id.clone(), member);
         self.begin_life(&kept.id, saved.origin);
-        let kept = Kept { text, descriptors: Vec::new(), ..kept };
-        self.keeper.keep(kept).map_err(FleetError::io("tell the keeper"))
+        Ok(())
     }
 
     /// Compiles handlers, which takes its time.

@@ -178,7 +178,8 @@ fn upgrades_lose_no_request() {
     attached.upgrade(&id);
     attached.upgrade(&id);
 
-    // What does not start takes nothing over.
+    // What does not start takes nothing over. A worker that drains answers for a moment still.
+    wait::until("one worker", || (processes::descendants(attached.pid()).len() == 1).then_some(()));
     let serving = attached.admin(&id, "GET", "/v1/status").json()["pid"].clone();
     std::fs::remove_file(&program).unwrap();
     lab.write("proxy", "#!/bin/sh\nexit 1\n");

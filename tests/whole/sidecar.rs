@@ -149,8 +149,9 @@ fn the_network_is_the_proxys_and_nothing_of_it_the_workloads() {
         let probe = [CURL, "-fsS", "-m", "20", "-o", "/dev/null", &url];
         bridge.network().command(&probe).output().unwrap().status.code()
     };
-    let (reset, answered) = (Some(56), Some(0));
-    assert_eq!(probe(), reset);
+    // The reset may come while curl connects still, or while it waits for an answer.
+    let (resets, answered) = ([Some(7), Some(56)], Some(0));
+    assert!(resets.contains(&probe()));
     for (family, address) in [("AF_INET6", "::1"), ("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")] {
         let server = format!(
             "import http.server as s, socket; s.HTTPServer.address_family = socket.{family}; \

@@ -35,8 +35,6 @@ pub(super) struct Member {
     pub(super) serving: Option<Serving>,
     /// The process whose namespace is served.
     pub(super) pid: Option<u32>,
-    /// Proxies that served it before this one.
-    pub(super) predecessors: u64,
     pub(super) life: Vec<AbortHandle>,
 }
 
@@ -47,7 +45,7 @@ impl Member {
         publish: Vec<Publish>,
         admin: Arc<AdminSocket>,
     ) -> Self {
-        Self { instance, origin, publish, admin, serving: None, pid: None, predecessors: 0, life: Vec::new() }
+        Self { instance, origin, publish, admin, serving: None, pid: None, life: Vec::new() }
     }
 
     pub(super) fn parts(&self) -> (Arc<Instance>, Arc<AdminSocket>, Vec<Publish>) {
@@ -72,7 +70,6 @@ impl Member {
             class: self.instance.class.to_string(),
             origin: self.origin.clone(),
             generation: generation.number(),
-            predecessors: self.predecessors,
             policy: generation.text().to_owned(),
             base: generation.base().to_owned(),
             publish: self.publish.clone(),
@@ -89,7 +86,6 @@ pub(super) struct Saved {
     pub(super) class: String,
     pub(super) origin: Origin,
     pub(super) generation: u64,
-    pub(super) predecessors: u64,
     pub(super) policy: String,
     pub(super) base: PathBuf,
     pub(super) publish: Vec<Publish>,
