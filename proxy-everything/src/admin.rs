@@ -21,6 +21,9 @@ const MAX_CONNECTIONS: usize = 16;
 /// A whole request head, in seconds; callers are local.
 const HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Bytes of a unix socket's path (unix(7)), without the NUL at its end.
+const MAX_PATH: usize = 107;
+
 /// What a socket is about.
 #[derive(Clone)]
 pub enum Administered {
@@ -39,6 +42,13 @@ pub struct AdminSocket {
 impl AdminSocket {
     /// Binds `path`, in a folder that only we can enter. What an instance that was killed has left there is replaced.
     pub fn bind(path: PathBuf) -> io::Result<Self> {
+        if path.as_os_str().len() > MAX_PATH {
+            let text = format!(
+                "its path, {}, is longer than the {MAX_PATH} bytes that a unix socket's may have: use a shorter --state-dir, or --id",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         if std::os::unix::net::UnixStream::connect(&path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "an instance with this id is running"));
         }
@@ -110,4 +120,21 @@ impl AdminSocket {
 fn is_permitted(stream: &UnixStream) -> bool {
     let ours = nix::unistd::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_told_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |length: usize| {
+            let name = length - folder.path().as_os_str().len() - 1;
+            folder.path().join("x".repeat(name))
+        };
+        AdminSocket::bind(path(MAX_PATH)).unwrap();
+        let error = AdminSocket::bind(path(MAX_PATH + 1)).err().unwrap();
+        assert!(error.to_string().contains("use a shorter --state-dir"), "{error}");
+    }
 }
