@@ -62,7 +62,7 @@ impl Default for Limits {
             max_connections: 10_000,
             max_response_head_kib: 64,
             dns_timeout_ms: 5_000,
-            dns_questions_per_second: 200,
+            dns_questions_per_second: 2_000,
             dns_new_names_per_minute: 120,
         }
     }
