@@ -19,7 +19,6 @@ use crate::{
     audit::{AuditLog, Target},
     capture,
     config::ConfigError,
-    publish::{Publish, Published},
 };
 
 /// The text, and the folder that its relative paths start from. No policy is an empty one.
@@ -61,13 +60,6 @@ fn audit_target(given: Option<&Path>) -> anyhow::Result<Target> {
 fn open_audit(target: &Target) -> anyhow::Result<Arc<AuditLog>> {
     let log = AuditLog::open(target).with_context(|| format!("cannot open the audit log {target}"))?;
     Ok(Arc::new(log))
-}
-
-fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
-    let bind = |publish: &Publish| {
-        Published::bind(*publish).with_context(|| format!("cannot publish {}", publish.outside))
-    };
-    wanted.iter().map(bind).collect()
 }
 
 /// As many descriptors as the user may have, and threads for all cores.

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -104,8 +104,7 @@ fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
 fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
-    let pod = kept.iter().position(|kept| kept.id == POD).map(|at| kept.swap_remove(at));
-    let pod = pod.and_then(|kept| kept.descriptors.into_iter().next()).map(Namespace::from);
+    let pod = take(&mut kept, POD).map(Namespace::from);
     let settings = settings(&plan, pod, &kept)?;
     let runtime = runtime()?;
     let control = plan.control.clone();
@@ -129,6 +128,12 @@ fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(fleet);
     Ok(0)
+}
+
+/// The descriptor that the keeper holds under an id that is no instance's.
+fn take(kept: &mut Vec<Kept>, id: &str) -> Option<OwnedFd> {
+    let at = kept.iter().position(|kept| kept.id == id)?;
+    kept.swap_remove(at).descriptors.into_iter().next()
 }
 
 fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
@@ -178,8 +183,8 @@ async fn stay_alive(fleet: Arc<Fleet>) {
 }
 
 /// Returns when there is nothing left to serve.
-async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result<()> {
-    let (mut control, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| kept.id == CONTROL);
+async fn tend(fleet: &Arc<Fleet>, plan: Plan, mut kept: Vec<Kept>) -> anyhow::Result<()> {
+    let control = take(&mut kept, CONTROL);
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();
@@ -199,7 +204,7 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
         attaching.spawn(Arc::clone(fleet).follow_label(key));
     }
     if let Some(path) = plan.control {
-        let socket = control_socket(fleet, path, control.pop())?;
+        let socket = control_socket(fleet, path, control)?;
         attaching.spawn(Arc::new(socket).serve(Administered::Fleet(Arc::clone(fleet))));
     }
     fleet.keeper().ready()?;
@@ -211,8 +216,8 @@ async fn tend(fleet: &Arc<Fleet>, plan: Plan, kept: Vec<Kept>) -> anyhow::Result
 }
 
 /// The one that an earlier proxy bound, or a new one.
-fn control_socket(fleet: &Fleet, path: PathBuf, kept: Option<Kept>) -> anyhow::Result<AdminSocket> {
-    if let Some(listener) = kept.and_then(|kept| kept.descriptors.into_iter().next()) {
+fn control_socket(fleet: &Fleet, path: PathBuf, earlier: Option<OwnedFd>) -> anyhow::Result<AdminSocket> {
+    if let Some(listener) = earlier {
         return Ok(AdminSocket::inherited(listener.into(), path));
     }
     let socket =

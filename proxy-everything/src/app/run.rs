@@ -14,7 +14,7 @@ use anyhow::Context;
 use certs::InstanceCa;
 use rustls::pki_types::UnixTime;
 
-use super::{audit_target, in_file, open_audit, publish, read_policy, signals};
+use super::{audit_target, in_file, open_audit, read_policy, signals};
 use crate::{
     admin::{AdminSocket, Administered},
     audit::Target,
@@ -24,7 +24,7 @@ use crate::{
     environment,
     hidden::Hidden,
     instance::{Instance, Parts},
-    publish::{MAX_INWARD, Published},
+    publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
@@ -84,6 +84,13 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
             Err(error.into())
         }
     }
+}
+
+fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
+    let bind = |publish: &Publish| {
+        Published::bind(*publish).with_context(|| format!("cannot publish {}", publish.outside))
+    };
+    wanted.iter().map(bind).collect()
 }
 
 /// What the workload never sees, whatever is kept: secrets, our state and our records.

@@ -59,7 +59,7 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
         Task::Run { seal, inward } => return sealed::start(&seal, inward, command, socket),
         Task::Scratch => return scratch::become_command(socket, &command),
         Task::Attach { network, user, inward } => {
-            enter(network, user)?;
+            enter(borrowed(network), user.map(borrowed))?;
             handover::send_sockets(&socket, &seal(inward)?)?;
         }
         Task::Unplug { network, inward } => {
@@ -80,10 +80,11 @@ pub(super) fn seal(inward: usize) -> Result<Sockets, CaptureError> {
 
 /// Enters the network namespace; by way of the user namespace that owns it where we have no right to it otherwise, as with
 /// rootless containers.
-fn enter(network: RawFd, user: Option<RawFd>) -> Result<(), CaptureError> {
-    let entered = match (setns(borrowed(network), CloneFlags::CLONE_NEWNET), user) {
-        (Err(nix::errno::Errno::EPERM), Some(user)) => setns(borrowed(user), CloneFlags::CLONE_NEWUSER)
-            .and_then(|()| setns(borrowed(network), CloneFlags::CLONE_NEWNET)),
+pub(super) fn enter(network: BorrowedFd<'_>, user: Option<BorrowedFd<'_>>) -> Result<(), CaptureError> {
+    let entered = match (setns(network, CloneFlags::CLONE_NEWNET), user) {
+        (Err(nix::errno::Errno::EPERM), Some(user)) => {
+            setns(user, CloneFlags::CLONE_NEWUSER).and_then(|()| setns(network, CloneFlags::CLONE_NEWNET))
+        }
         (entered, _) => entered,
     };
     entered.map_err(|errno| CaptureError::step("enter the network namespace")(errno.into()))

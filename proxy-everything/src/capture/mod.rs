@@ -47,6 +47,7 @@ pub use inward::{Inward, Lent};
 pub use listeners::Sockets;
 pub use namespace::Namespace;
 pub use passing::{receive as receive_descriptors, send as send_descriptors};
+pub(crate) use routes::FALLBACK_TUNNELS;
 pub use scratch::{Scratch, start as scratch};
 pub use syscall::{
     Pidfd, close_on_exec_from, harden, inherited, keep_across_exec, leave_network, raise_descriptor_limit,

@@ -25,7 +25,7 @@ const TABLE_LOCAL: u32 = 255;
 /// `lo` is the first device of every network namespace.
 pub(super) const LO_INDEX: u32 = 1;
 /// Devices that tunnel modules make in each namespace (net.core.fb_tunnels_only_for_init_net).
-const FALLBACK_TUNNELS: [&str; 9] =
+pub(crate) const FALLBACK_TUNNELS: [&str; 9] =
     ["erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0"];
 
 /// Seals the namespace that the calling thread is in.

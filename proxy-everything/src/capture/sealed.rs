@@ -15,7 +15,11 @@ use nix::{
     unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid},
 };
 
-use super::{CaptureError, Seal, Sockets, agent::FAILURE, handover, init, mounts, nft, routes};
+use super::{
+    CaptureError, Seal,
+    agent::{self, FAILURE},
+    handover, init, mounts,
+};
 
 /// Signals that reach the whole foreground group, or that the proxy passes on to the command by its pidfd: the agent and
 /// the init process leave them to the command.
@@ -56,9 +60,7 @@ pub(super) fn start(
     socket: UnixStream,
 ) -> Result<u8, CaptureError> {
     enter_namespaces()?;
-    routes::seal()?;
-    let sockets = Sockets::bind(inward)?;
-    nft::install()?;
+    let sockets = agent::seal(inward)?;
     mounts::arrange(seal)?;
     handover::send_sockets(&socket, &sockets)?;
     drop(sockets);

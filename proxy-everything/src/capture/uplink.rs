@@ -6,7 +6,6 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use futures_util::TryStreamExt;
-use nix::sched::{CloneFlags, setns};
 use rtnetlink::{
     Handle, LinkUnspec,
     packet_route::{
@@ -19,7 +18,7 @@ use rtnetlink::{
 };
 
 use super::{
-    CaptureError, Namespace,
+    CaptureError, Namespace, agent,
     routes::{self, LO_INDEX, failed, with_netlink},
 };
 
@@ -34,7 +33,7 @@ struct Uplink {
 /// Moves the interfaces of `network` here, and leaves the calling process in `network`.
 pub(super) fn take(network: BorrowedFd<'_>) -> Result<(), CaptureError> {
     let own = Namespace::own()?;
-    enter(network)?;
+    agent::enter(network, None)?;
     // The likeliest to be refused; without it the namespace cannot be sealed, and should keep what it has.
     routes::enable_ipv6()?;
     let uplinks = with_netlink(async |handle| {
@@ -48,7 +47,7 @@ pub(super) fn take(network: BorrowedFd<'_>) -> Result<(), CaptureError> {
     if uplinks.is_empty() {
         return Err(CaptureError::NoUplink);
     }
-    enter(own.network.as_fd())?;
+    agent::enter(own.network.as_fd(), None)?;
     with_netlink(async |handle| {
         let lo = LinkUnspec::new_with_index(LO_INDEX).up().build();
         handle.link().change(lo).execute().await.map_err(failed("set up lo"))?;
@@ -57,12 +56,7 @@ pub(super) fn take(network: BorrowedFd<'_>) -> Result<(), CaptureError> {
         }
         Ok(())
     })?;
-    enter(network)
-}
-
-fn enter(network: BorrowedFd<'_>) -> Result<(), CaptureError> {
-    setns(network, CloneFlags::CLONE_NEWNET)
-        .map_err(|errno| CaptureError::step("enter the network namespace")(errno.into()))
+    agent::enter(network, None)
 }
 
 async fn read(handle: &Handle) -> Result<Vec<Uplink>, rtnetlink::Error> {

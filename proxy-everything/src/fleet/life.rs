@@ -3,10 +3,7 @@
 
 use std::{
     fs::File,
-    os::{
-        fd::AsFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
-    },
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +16,7 @@ use crate::{
     capture::Namespace,
     engine::{Engine, EngineError, EventKind, Filter},
     keeper::Kept,
-    trust,
+    trust::{self, TrustError},
 };
 
 /// Between two tries to reach a container engine that has gone away.
@@ -245,10 +242,12 @@ fn install(pid: u32, ca: &str) {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let root = File::options().read(true).custom_flags(flags).open(format!("/proc/{pid}/root"));
     match root {
-        // The CA of one workload is nothing that this machine should trust.
-        Ok(root) if is_ours(&root) => tracing::info!(pid, "no trust store of its own: see `ca env`"),
         Ok(root) => {
             let installed = trust::install(root.as_fd(), ca, &trust::system_bundle());
+            // The CA of one workload is nothing that this machine should trust.
+            if let [(_, TrustError::OwnRoot)] = installed.refused.as_slice() {
+                return tracing::info!(pid, "no trust store of its own: see `ca env`");
+            }
             tracing::info!(pid, changed = ?installed.changed, "the CA is in the workload's trust store");
             for (path, error) in installed.refused {
                 tracing::warn!(pid, path = %path.display(), %error, "a trust store is left as it is");
@@ -258,13 +257,4 @@ fn install(pid: u32, ca: &str) {
             tracing::warn!(pid, %error, "cannot open the workload's root: its trust store is left as it is")
         }
     }
-}
-
-/// Whether a process without a root file system of its own sees the proxy's.
-fn is_ours(root: &File) -> bool {
-    let same = || -> std::io::Result<bool> {
-        let (theirs, ours) = (root.metadata()?, std::fs::metadata("/")?);
-        Ok((theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
-    };
-    same().unwrap_or(true)
 }

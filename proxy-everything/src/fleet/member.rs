@@ -112,17 +112,14 @@ pub(super) fn descriptors(
 
 /// The other way round; there are no sockets inside while the workload does not run.
 pub(super) fn sort(
-    mut descriptors: Vec<OwnedFd>,
+    descriptors: Vec<OwnedFd>,
     publish: &[Publish],
     path: PathBuf,
 ) -> Result<(AdminSocket, Vec<Published>, Option<Sockets>), FleetError> {
-    if descriptors.is_empty() {
-        return Err(FleetError::Kept("there is no admin socket".into()));
-    }
-    let mut rest = descriptors.split_off(1);
-    let admin = descriptors.into_iter().map(UnixListener::from).next();
-    let admin = admin.ok_or_else(|| FleetError::Kept("there is no admin socket".into()))?;
-    let admin = AdminSocket::inherited(admin, path);
+    let mut descriptors = descriptors.into_iter();
+    let admin = descriptors.next().ok_or_else(|| FleetError::Kept("there is no admin socket".into()))?;
+    let admin = AdminSocket::inherited(UnixListener::from(admin), path);
+    let mut rest: Vec<_> = descriptors.collect();
     if rest.is_empty() {
         return Ok((admin, Vec::new(), None));
     }

@@ -73,13 +73,14 @@ impl Lookups {
 
     /// The records of `kind`, with the names that led to them if it is an alias; at least one.
     pub(super) async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, LookupError> {
-        let mut name = Name::from_ascii(name).map_err(|_| LookupError::NoName)?;
-        name.set_fqdn(true);
-        let Made { resolver, hosts, .. } = self.made()?;
-        if let Some(found) = from_hosts(&hosts, &name, kind) {
+        self.look_up(&self.made()?, complete(name)?, kind).await
+    }
+
+    async fn look_up(&self, made: &Made, name: Name, kind: RecordType) -> Result<Vec<Record>, LookupError> {
+        if let Some(found) = from_hosts(&made.hosts, &name, kind) {
             return found;
         }
-        match timeout(self.deadline, resolver.lookup(name, kind)).await {
+        match timeout(self.deadline, made.resolver.lookup(name, kind)).await {
             Err(_) => Err(LookupError::Timeout),
             Ok(Ok(found)) => Ok(found.answers().to_vec()),
             Ok(Err(error)) => Err(explain(&error)),
@@ -88,7 +89,9 @@ impl Lookups {
 
     /// Every address; IPv4 first, because a machine without IPv6 is more common than one without IPv4.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        let (v4, v6) = tokio::join!(self.records(name, RecordType::A), self.records(name, RecordType::AAAA));
+        let (made, name) = (self.made()?, complete(name)?);
+        let of = |kind| self.look_up(&made, name.clone(), kind);
+        let (v4, v6) = tokio::join!(of(RecordType::A), of(RecordType::AAAA));
         let both = match (v4, v6) {
             (Ok(v4), Ok(v6)) => [v4, v6].concat(),
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => one,
@@ -113,6 +116,13 @@ impl Lookups {
         let hosts = Hosts::from_system().unwrap_or_default().into();
         Ok(made.insert(Made { resolver, hosts, files }).clone())
     }
+}
+
+/// The name as it is: nothing is ever added to it.
+fn complete(name: &str) -> Result<Name, LookupError> {
+    let mut name = Name::from_ascii(name).map_err(|_| LookupError::NoName)?;
+    name.set_fqdn(true);
+    Ok(name)
 }
 
 /// Without servers it still knows `localhost`, and whatever else needs none.

@@ -16,16 +16,13 @@ use nix::sched::{CloneFlags, setns, unshare};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{ANSWER_WITHIN, Outside};
-use crate::capture::probe;
+use crate::capture::{FALLBACK_TUNNELS, probe};
 
 /// On `lo` an answer would be there at once; silence is what is expected.
 const FRAME_ANSWER_WITHIN: Duration = Duration::from_millis(100);
 /// An echo request, with its checksum; what other protocols make of it does not matter.
 const PING: [u8; 8] = [8, 0, 0xf7, 0xff, 0, 0, 0, 0];
 const PING_V6: [u8; 8] = [128, 0, 0, 0, 0, 0, 0, 0];
-/// Devices that the kernel may put into every new namespace (net.core.fb_tunnels_only_for_init_net): down, and tunnels within it.
-const FALLBACK_TUNNELS: [&str; 9] =
-    ["erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0"];
 
 pub(super) fn socket(
     kind: i32,
