@@ -6,7 +6,9 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::{Authority, CanonicalHost, Scheme};
+use serde_json::Value;
+
+use crate::{Answer, Authority, CanonicalHost, Scheme};
 
 /// What is known of a request when it is decided.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,10 @@ pub struct RequestFacts<'a> {
     pub host: &'a CanonicalHost,
     /// The port of the request's authority.
     pub port: u16,
+    /// As it was sent; methods are compared exactly (RFC 9110, section 9.1).
+    pub method: &'a str,
+    /// As it was sent, without the query.
+    pub path: &'a str,
 }
 
 /// What becomes of a request.
@@ -30,6 +36,8 @@ pub enum Decision {
         rule: Rule,
         /// The handlers that serve it; `None` is straight to the upstream.
         binding: Option<BindingId>,
+        /// The refusal that is only noted.
+        monitored: Option<Denial>,
     },
 }
 
@@ -40,6 +48,8 @@ pub struct Denial {
     pub reason: Reason,
     /// The rule that refused.
     pub rule: Rule,
+    /// What the policy wants the request to be answered with.
+    pub answer: Option<Arc<Answer>>,
 }
 
 /// Why something was refused.
@@ -51,6 +61,8 @@ pub enum Reason {
     HostNotAllowed,
     /// Nothing serves the host, and `enableInternet` is off.
     InternetDisabled,
+    /// The path can be read in several ways, and a rule for this host asks for paths.
+    PathAmbiguous,
     /// The bytes are neither TLS nor HTTP, and no entry of `raw` names the destination.
     NotHttp,
     /// The destination address is not one of the public Internet, and no rule names it.
@@ -64,6 +76,7 @@ impl Reason {
             Self::HostDenied => "host_denied",
             Self::HostNotAllowed => "host_not_allowed",
             Self::InternetDisabled => "internet_disabled",
+            Self::PathAmbiguous => "path_ambiguous",
             Self::NotHttp => "not_http",
             Self::AddressRefused => "address_refused",
         }
@@ -75,6 +88,9 @@ impl Reason {
             Self::HostDenied => "an entry of deniedHosts matches this host",
             Self::HostNotAllowed => "no entry of allowedHosts matches this host",
             Self::InternetDisabled => "no handler or rule serves this host, and enableInternet is off",
+            Self::PathAmbiguous => {
+                "servers could read this path in several ways, and a rule for this host asks for paths"
+            }
             Self::NotHttp => {
                 "this is neither TLS nor HTTP, and no entry of raw names the destination and its port"
             }
@@ -122,12 +138,14 @@ impl BindingId {
 }
 
 /// Which handlers serve a host pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     /// The pattern as the document means it; `*` for the catch-all `outbound`.
     pub pattern: String,
     /// The names of the handlers, first to last.
     pub handlers: Vec<String>,
+    /// What programs among them are handed as their parameters instead of their own.
+    pub params: Option<Value>,
 }
 
 /// What is known of a connection once its first bytes are seen.

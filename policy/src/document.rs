@@ -7,31 +7,51 @@
 mod dns;
 mod handler;
 mod limits;
+mod preset;
+mod print;
 mod read;
+mod rule;
 mod source;
 mod unseen;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use dns::{Dns, DnsType};
 pub use handler::{HandlerSource, Template, TemplatePart};
 pub use limits::Limits;
+pub use preset::{Preset, presets};
+pub(crate) use print::routes_to_json;
+pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
+pub(crate) use rule::Rules;
+pub use rule::{Answer, Enforcement, Entry, Origin, Route};
+pub(crate) use source::{OverrideSource, parse_overrides};
 
-use crate::{CanonicalHost, Fault, Pattern};
+use crate::{CanonicalHost, Fault};
 
 /// A whole policy. The default, which is also the empty text, lets nothing pass.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
+    /// Whose meaning patterns and refusals have.
+    pub compat: Compat,
     /// What is refused before anything else is asked.
     pub denied_hosts: Vec<Entry>,
     /// If set, even if empty, what is not in it is refused.
     pub allowed_hosts: Option<Vec<Entry>>,
-    /// Which handlers serve which hosts; the most specific pattern wins, the order means nothing.
+    /// Which handlers serve which hosts; the most specific pattern wins. Rules with one pattern stand together.
     pub outbound_by_host: Vec<Route>,
-    /// The handlers of every host that has none of its own; empty means none.
-    pub outbound: Vec<String>,
+    /// The handlers of every host that has none of its own.
+    pub outbound: Vec<Route>,
     /// Whether a host that no handler serves may be reached.
     pub enable_internet: bool,
+    /// Whether requests that would be refused pass with a note.
+    pub enforcement: Enforcement,
+    /// What a refused request is answered with, unless its rule knows better.
+    pub answer: Option<Arc<Answer>>,
     /// What may be reached with bytes of any kind; each entry has a port and no scheme.
     pub raw: Vec<Entry>,
     /// Whose TLS is passed on unopened; no entry is an address.
@@ -45,34 +65,43 @@ pub struct Document {
     /// How names are looked up.
     pub dns: Dns,
     /// PEM files with certificates that an upstream's chain may end in, beside the public ones.
-    pub upstream_roots: Vec<String>,
+    pub upstream_roots: Vec<PathBuf>,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
 
+/// Whose meaning patterns and refusals have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// The one of this program.
+    #[default]
+    Strict,
+    /// Cloudflare's: looser globs, their refusal, and the Internet enabled unless it is said otherwise.
+    Cloudflare,
+}
+
+/// One of several texts that together are a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// What it is called where rules are named; `None` is for the only one.
+    pub source: Option<&'a str>,
+    /// The folder that its relative paths start from.
+    pub base: &'a Path,
+    /// YAML or JSON.
+    pub text: &'a str,
+}
+
 impl Document {
-    /// Reads a document. The first mistake is the error.
+    /// Reads a document by itself; its relative paths stay what they are. The first mistake is the error.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        read::document(source::parse(text)?)
+        Self::default().and(&Part { source: None, base: Path::new(""), text })
     }
-}
 
-/// A pattern and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What it matches.
-    pub pattern: Pattern,
-    /// Its 1-based line in the document.
-    pub line: u64,
-}
-
-/// An entry of `outboundByHost`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The hosts.
-    pub entry: Entry,
-    /// The names of the handlers, first to last; never empty.
-    pub handlers: Vec<String>,
+    /// Reads one more part: its lists go behind those that are there, and in all else what it says takes the place of what was
+    /// said before. It may name handlers and secrets that an earlier part declares.
+    pub fn and(self, part: &Part<'_>) -> Result<Self, Fault> {
+        read::document(self, source::parse(part.text)?, part)
+    }
 }
 
 /// Where a secret's value comes from.
@@ -81,7 +110,7 @@ pub enum SecretSource {
     /// The environment variable of this name.
     Env(String),
     /// The content of this file.
-    File(String),
+    File(PathBuf),
 }
 
 /// Addresses for a host, as with curl's `--resolve` and `--connect-to`.

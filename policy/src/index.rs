@@ -15,7 +15,7 @@ use std::{
 use globset::GlobMatcher;
 use ipnet::IpNet;
 
-use crate::{CanonicalHost, Pattern, Scheme, host::Kind, pattern::Target};
+use crate::{CanonicalHost, Pattern, Scheme, condition::Message, host::Kind, pattern::Target};
 
 /// What a pattern's scheme and port are compared with. No scheme is a connection that is not HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +24,22 @@ pub(crate) struct Asked {
     pub(crate) port: u16,
 }
 
+/// A request, as far as it is known, or what stands for one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) host: &'a CanonicalHost,
+    pub(crate) asked: Asked,
+    pub(crate) message: Message<'a>,
+}
+
 /// The patterns of one list by what they match.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     names: HashMap<Arc<str>, Scopes>,
     /// By the literal end, longest glob first.
     globs: HashMap<Box<str>, Vec<GlobSlot>>,
+    /// In the order of the document.
+    loose: Vec<LooseSlot>,
     networks: HashMap<IpNet, Scopes>,
     /// The prefix lengths that occur, of both families.
     prefixes: BTreeSet<u8>,
@@ -45,6 +55,13 @@ struct GlobSlot {
     scope: Scope,
 }
 
+/// A pattern whose `*` may stand for anything.
+#[derive(Debug)]
+struct LooseSlot {
+    matcher: GlobMatcher,
+    scope: Scope,
+}
+
 /// The patterns that share one target, those with a port and a scheme first.
 #[derive(Debug, Default)]
 struct Scopes(Vec<Scope>);
@@ -53,14 +70,22 @@ struct Scopes(Vec<Scope>);
 struct Scope {
     port: Option<u16>,
     scheme: Option<Scheme>,
+    requests: Requests,
     place: usize,
 }
 
+/// Which of the requests for its host a pattern is for; those for some come before those for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Requests {
+    Some,
+    All,
+}
+
 impl Index {
-    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = (&'a Pattern, Requests)>) -> Self {
         let mut index = Self::default();
-        for (place, pattern) in patterns.into_iter().enumerate() {
-            let scope = Scope { port: pattern.port, scheme: pattern.scheme, place };
+        for (place, (pattern, requests)) in patterns.into_iter().enumerate() {
+            let scope = Scope { port: pattern.port, scheme: pattern.scheme, requests, place };
             index.add(pattern, scope);
         }
         index.globs.values_mut().for_each(|slots| slots.sort_by(GlobSlot::compare));
@@ -84,17 +109,28 @@ impl Index {
                 self.globs.entry(end.into()).or_default().push(GlobSlot { text, matcher, scope });
                 return;
             }
+            Target::Loose(glob) => {
+                self.loose.push(LooseSlot { matcher: glob.compile_matcher(), scope });
+                return;
+            }
         };
         scopes.0.push(scope);
     }
 
-    /// The place of the most specific pattern that matches.
-    pub(crate) fn find(&self, host: &CanonicalHost, asked: Asked) -> Option<usize> {
+    /// The place of the most specific pattern that matches and that is `wanted`.
+    pub(crate) fn find(
+        &self,
+        host: &CanonicalHost,
+        asked: Asked,
+        mut wanted: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        let wanted = &mut wanted;
         let specific = match &host.0 {
-            Kind::Name(name) => self.find_name(name, asked),
-            Kind::Address(address) => self.find_network(*address, asked),
+            Kind::Name(name) => self.find_name(name, asked, wanted),
+            Kind::Address(address) => self.find_network(*address, asked, &mut *wanted),
         };
-        specific.or_else(|| self.any.find(asked))
+        let specific = specific.or_else(|| self.find_loose(host, asked, wanted));
+        specific.or_else(|| self.any.find(asked, wanted))
     }
 
     /// Whether a pattern is this very name, for whichever scheme and port.
@@ -102,13 +138,28 @@ impl Index {
         host.name().is_some_and(|name| self.names.contains_key(name))
     }
 
-    fn find_name(&self, name: &str, asked: Asked) -> Option<usize> {
-        let exact = self.names.get(name).and_then(|scopes| scopes.find(asked));
-        exact.or_else(|| self.find_glob(name, asked))
+    fn find_name(&self, name: &str, asked: Asked, wanted: &mut impl FnMut(usize) -> bool) -> Option<usize> {
+        let exact = self.names.get(name).and_then(|scopes| scopes.find(asked, wanted));
+        exact.or_else(|| self.find_glob(name, asked, wanted))
+    }
+
+    /// The first in the order of the document. An IPv6 address has its brackets here.
+    fn find_loose(
+        &self,
+        host: &CanonicalHost,
+        asked: Asked,
+        wanted: &mut impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        if self.loose.is_empty() {
+            return None;
+        }
+        let text = host.to_string();
+        let mut slots = self.loose.iter().filter(|slot| slot.scope.admits(asked));
+        slots.find(|slot| slot.matcher.is_match(&text) && wanted(slot.scope.place)).map(|slot| slot.scope.place)
     }
 
     /// The longest glob. Of two of equal length the one with the longer literal end wins, as it is met first.
-    fn find_glob(&self, name: &str, asked: Asked) -> Option<usize> {
+    fn find_glob(&self, name: &str, asked: Asked, wanted: &mut impl FnMut(usize) -> bool) -> Option<usize> {
         if self.globs.is_empty() {
             return None;
         }
@@ -120,7 +171,7 @@ impl Index {
                 if best.is_some_and(|(length, _)| length >= slot.text.len()) {
                     break;
                 }
-                if slot.scope.admits(asked) && slot.matches(name) {
+                if slot.scope.admits(asked) && slot.matches(name) && wanted(slot.scope.place) {
                     best = Some((slot.text.len(), slot.scope.place));
                     break;
                 }
@@ -130,13 +181,19 @@ impl Index {
     }
 
     /// The smallest network that an address is in.
-    pub(crate) fn find_network(&self, address: IpAddr, asked: Asked) -> Option<usize> {
-        self.networks_of(address).find_map(|(_, scopes)| scopes.find(asked))
+    pub(crate) fn find_network(
+        &self,
+        address: IpAddr,
+        asked: Asked,
+        mut wanted: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        self.networks_of(address).find_map(|(_, scopes)| scopes.find(asked, &mut wanted))
     }
 
     /// Whether a pattern inside `range` matches an address: one that means just such addresses.
     pub(crate) fn names_within(&self, range: IpNet, address: IpAddr, asked: Asked) -> bool {
-        self.networks_of(address).any(|(net, scopes)| range.contains(&net) && scopes.find(asked).is_some())
+        self.networks_of(address)
+            .any(|(net, scopes)| range.contains(&net) && scopes.find(asked, &mut |_| true).is_some())
     }
 
     fn networks_of(&self, address: IpAddr) -> impl Iterator<Item = (IpNet, &Scopes)> {
@@ -162,15 +219,16 @@ impl GlobSlot {
 }
 
 impl Scopes {
-    fn find(&self, asked: Asked) -> Option<usize> {
-        self.0.iter().find(|scope| scope.admits(asked)).map(|scope| scope.place)
+    fn find(&self, asked: Asked, wanted: &mut impl FnMut(usize) -> bool) -> Option<usize> {
+        let mut scopes = self.0.iter().filter(|scope| scope.admits(asked));
+        scopes.find(|scope| wanted(scope.place)).map(|scope| scope.place)
     }
 }
 
 impl Scope {
     /// The more is said, the earlier; at last the order of the document.
-    fn rank(&self) -> (bool, bool, usize) {
-        (self.port.is_none(), self.scheme.is_none(), self.place)
+    fn rank(&self) -> (bool, bool, Requests, usize) {
+        (self.port.is_none(), self.scheme.is_none(), self.requests, self.place)
     }
 
     fn admits(&self, asked: Asked) -> bool {

@@ -7,12 +7,12 @@
 //! No sockets, files, clock or environment: the same facts always give the same answer.
 //!
 //! ```
-//! use policy::{Authority, Decision, Document, Policy, RequestFacts, Scheme};
+//! use policy::{Authority, Decision, Document, Overrides, Policy, RequestFacts, Scheme};
 //!
 //! let document = Document::parse("allowedHosts: ['*.example.com']")?;
-//! let policy = Policy::compile(&document);
+//! let policy = Policy::compile(&document, &Overrides::default());
 //! let Authority { host, port } = Authority::parse("API.Example.com", Scheme::Https)?;
-//! let decision = policy.decide(&RequestFacts { scheme: Scheme::Https, host: &host, port });
+//! let decision = policy.decide(&RequestFacts { scheme: Scheme::Https, host: &host, port, method: "GET", path: "/" });
 //! assert!(matches!(decision, Decision::Forward { binding: None, .. }));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -20,11 +20,14 @@
 
 mod address;
 mod authority;
+mod condition;
 mod decision;
 mod document;
 mod fault;
 mod host;
 mod index;
+mod overrides;
+mod path;
 mod pattern;
 mod policy;
 
@@ -34,11 +37,14 @@ pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
     Tunnel,
 };
+pub use condition::Condition;
 pub use document::{
-    Dns, DnsType, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
-    Template, TemplatePart,
+    Answer, Compat, Dns, DnsType, Document, Enforcement, Entry, HandlerSource, Limits, Origin, Part, Preset,
+    ResolveEntry, ResolveTarget, Route, SecretSource, Template, TemplatePart, presets,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
+pub use overrides::{Changed, Overrides};
+pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
-pub use policy::{Named, Policy, Resolution, Served};
+pub use policy::{Named, Policy, Resolution, Served, Step};

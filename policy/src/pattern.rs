@@ -41,8 +41,19 @@ pub(crate) enum Target {
     Name(Arc<str>),
     /// At least one `*`, and a literal end.
     Glob(Glob),
+    /// A `*` anywhere, for any characters at all.
+    Loose(Glob),
     /// A single address is a network of full length.
     Network(IpNet),
+}
+
+/// What a `*` in a host may stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Globs {
+    /// One or more whole labels, with a literal end behind.
+    WholeLabels,
+    /// Any characters, dots among them, also none; anywhere.
+    Anywhere,
 }
 
 /// Why a text is no pattern.
@@ -58,9 +69,13 @@ pub struct PatternError {
 impl Pattern {
     /// Reads a pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        Self::parse_with(text, Globs::WholeLabels)
+    }
+
+    pub(crate) fn parse_with(text: &str, globs: Globs) -> Result<Self, PatternError> {
         let parse = || {
             let (scheme, rest) = split_scheme(text)?;
-            let (target, port) = parse_target(rest)?;
+            let (target, port) = parse_target(rest, globs)?;
             Ok(Self { scheme, target, port })
         };
         parse().map_err(|cause: PatternError| PatternError {
@@ -71,7 +86,11 @@ impl Pattern {
 
     /// Whether deciding on it takes more than a look-up.
     pub(crate) fn has_inner_star(&self) -> bool {
-        matches!(&self.target, Target::Glob(glob) if glob.glob().rfind('*') != Some(0))
+        match &self.target {
+            Target::Glob(glob) => glob.glob().rfind('*') != Some(0),
+            Target::Loose(_) => true,
+            Target::Any | Target::Name(_) | Target::Network(_) => false,
+        }
     }
 }
 
@@ -88,7 +107,7 @@ fn split_scheme(text: &str) -> Result<(Option<Scheme>, &str), PatternError> {
     }
 }
 
-fn parse_target(rest: &str) -> Result<(Target, Option<u16>), PatternError> {
+fn parse_target(rest: &str, globs: Globs) -> Result<(Target, Option<u16>), PatternError> {
     if let Some(bracketed) = rest.strip_prefix('[') {
         return parse_bracketed(bracketed);
     }
@@ -99,7 +118,11 @@ fn parse_target(rest: &str) -> Result<(Target, Option<u16>), PatternError> {
         return Ok((Target::Network(IpNet::from(IpAddr::V6(v6).to_canonical())), None));
     }
     let (host, port) = split_port(rest)?;
-    let target = if host.contains('*') { parse_glob(host)? } else { parse_exact(host)? };
+    let target = match globs {
+        _ if !host.contains('*') => parse_exact(host)?,
+        Globs::WholeLabels => parse_glob(host)?,
+        Globs::Anywhere => parse_loose(host)?,
+    };
     Ok((target, port))
 }
 
@@ -196,6 +219,17 @@ fn parse_glob(host: &str) -> Result<Target, PatternError> {
     }
 }
 
+/// `*` alone is no exception: it takes its turn among the others.
+fn parse_loose(host: &str) -> Result<Target, PatternError> {
+    let name = fold(host)?;
+    let plain = |label: &str| match label.replace('*', "").as_str() {
+        "" if label.contains('*') => Ok(()),
+        rest => check_label(rest),
+    };
+    name.split('.').try_for_each(plain)?;
+    Glob::new(&name).map(Target::Loose).map_err(|cause| error(cause.to_string(), "write a plain name"))
+}
+
 /// A star inside a label. Suggests the nearest pattern with whole labels, if that is one.
 fn partial_star(labels: &[&str], place: usize) -> PatternError {
     let label = labels.get(place).copied().unwrap_or_default();
@@ -204,7 +238,7 @@ fn partial_star(labels: &[&str], place: usize) -> PatternError {
         "" => word.to_owned(),
         rest => format!("{word}.{rest}"),
     });
-    let is_pattern = |text: &str| parse_target(text).is_ok();
+    let is_pattern = |text: &str| parse_target(text, Globs::WholeLabels).is_ok();
     let suggestion = match suffix {
         Some(name) if !name.contains('*') && is_pattern(&format!("*.{name}")) => {
             format!("write `*.{name}` and `{name}`")
@@ -249,7 +283,7 @@ impl fmt::Display for Target {
         match self {
             Self::Any => f.write_str("*"),
             Self::Name(name) => f.write_str(name),
-            Self::Glob(glob) => f.write_str(glob.glob()),
+            Self::Glob(glob) | Self::Loose(glob) => f.write_str(glob.glob()),
             Self::Network(net) if net.prefix_len() == net.max_prefix_len() => net.addr().fmt(f),
             Self::Network(net) => net.fmt(f),
         }

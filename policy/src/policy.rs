@@ -3,45 +3,56 @@
 //! Receives a [`Document`] once and facts ever after; hands on decisions. The order in which the parts of the document
 //! are asked is the order of the lines in `decide_asked`. A policy never changes: a new document makes a new one.
 
+mod explain;
+mod list;
 mod names;
 mod treat;
 
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use crate::{
-    AddressRefusal, Binding, BindingId, CanonicalHost, Decision, Denial, Document, Entry, Reason,
-    RequestFacts, Rule, Scheme,
+    AddressRefusal, Answer, Binding, BindingId, CanonicalHost, Compat, Decision, Denial, Document, Enforcement,
+    Entry, Overrides, Reason, RequestFacts, Route, Rule, Scheme,
     address::{embedded, special},
-    index::{Asked, Index},
+    condition::{Applies, Message},
+    index::{Asked, Question},
 };
 
+pub use explain::Step;
+use list::{Found, List, Numbered};
 pub use names::{Named, Resolution, Served};
 
 /// A document compiled for fast answers.
 #[derive(Debug)]
 pub struct Policy {
     denied: List,
+    /// Entries that only leave a note; apart, so that none can stand before one that refuses.
+    monitored: List,
     allowed: Option<List>,
-    /// The place of a route is the id of its binding.
-    routes: List,
+    /// By host and then for all hosts, those of run time first.
+    routes: [Routes; 4],
     bindings: Vec<Binding>,
-    catch_all: Option<BindingId>,
     raw: List,
     passthrough: List,
     internet: Internet,
+    enforcement: Enforcement,
+    answer: Option<Arc<Answer>>,
     /// Ports that together show every answer that a host can get.
     ports: Vec<u16>,
     labels: Labels,
 }
 
-/// Patterns with the labels they answer with.
+/// Rules that name handlers.
 #[derive(Debug)]
-struct List {
-    index: Index,
-    rules: Vec<Rule>,
+struct Routes {
+    step: Step,
+    list: List,
+    /// The binding of the first of them.
+    first: usize,
 }
 
 /// What becomes of a host that nothing else speaks of.
@@ -55,52 +66,48 @@ enum Internet {
 #[derive(Debug)]
 struct Labels {
     allowed_hosts: Rule,
-    outbound: Rule,
     raw: Rule,
     enable_internet: Rule,
+    monitor: Rule,
     default: Rule,
 }
 
 impl Policy {
-    /// Builds the indexes, the labels and the bindings.
-    pub fn compile(document: &Document) -> Self {
-        let routes = document.outbound_by_host.iter();
-        let mut bindings: Vec<Binding> = routes
-            .map(|route| Binding {
-                pattern: route.entry.pattern.to_string(),
-                handlers: route.handlers.clone(),
-            })
-            .collect();
-        let catch_all = (!document.outbound.is_empty()).then(|| {
-            bindings.push(Binding { pattern: "*".to_owned(), handlers: document.outbound.clone() });
-            BindingId(bindings.len() - 1)
-        });
-        let numbered = |list: &'static str| {
-            move |(place, entry): (usize, &Entry)| label(&format!("{list}[{place}]"), entry)
+    /// Builds the indexes, the labels and the bindings. What was changed at run time goes before the document.
+    pub fn compile(document: &Document, overrides: &Overrides) -> Self {
+        let denied = || overrides.denied(document).iter();
+        let is = |wanted| move |entry: &&Entry| entry.enforcement == wanted;
+        let mut bindings = Vec::new();
+        let mut routes = |step, numbered, key: &str, routes: &[Route]| {
+            let first = bindings.len();
+            bindings.extend(routes.iter().map(Binding::from));
+            Routes { step, list: List::new(key, numbered, routes.iter().map(|route| &route.entry)), first }
         };
-        let list = |name, entries: &[Entry]| List {
-            index: Index::new(entries.iter().map(|entry| &entry.pattern)),
-            rules: entries.iter().enumerate().map(numbered(name)).collect(),
-        };
-        let entries = || document.outbound_by_host.iter().map(|route| &route.entry);
+        let by_host = "outboundByHost";
         Self {
-            denied: list("deniedHosts", &document.denied_hosts),
-            allowed: document.allowed_hosts.as_ref().map(|entries| list("allowedHosts", entries)),
-            routes: List {
-                index: Index::new(entries().map(|entry| &entry.pattern)),
-                rules: entries().map(|entry| label("outboundByHost", entry)).collect(),
-            },
+            denied: List::new("deniedHosts", Numbered::Yes, denied().filter(is(Enforcement::Enforce))),
+            monitored: List::new("deniedHosts", Numbered::Yes, denied().filter(is(Enforcement::Monitor))),
+            allowed: overrides
+                .allowed(document)
+                .map(|entries| List::new("allowedHosts", Numbered::Yes, entries)),
+            routes: [
+                routes(Step::RunTimeByHost, Numbered::No, by_host, &overrides.outbound_by_host),
+                routes(Step::OutboundByHost, Numbered::No, by_host, &document.outbound_by_host),
+                routes(Step::RunTimeOutbound, Numbered::Yes, "outbound", &overrides.outbound),
+                routes(Step::Outbound, Numbered::Yes, "outbound", &document.outbound),
+            ],
             bindings,
-            catch_all,
-            raw: treat::raw(&document.raw),
+            raw: List::new("raw", Numbered::No, &document.raw),
             passthrough: treat::passthrough(&document.passthrough),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
-            ports: telling_ports(document),
+            enforcement: document.enforcement,
+            answer: document.answer.clone().or_else(|| customary(document.compat)),
+            ports: telling_ports(document, overrides),
             labels: Labels {
                 allowed_hosts: Rule::new("allowedHosts"),
-                outbound: Rule::new("outbound"),
                 raw: Rule::new("raw"),
                 enable_internet: Rule::new("enableInternet"),
+                monitor: Rule::new("monitor"),
                 default: Rule::new("default"),
             },
         }
@@ -108,31 +115,102 @@ impl Policy {
 
     /// Decides a request.
     pub fn decide(&self, facts: &RequestFacts<'_>) -> Decision {
-        self.decide_asked(facts.host, Asked { scheme: Some(facts.scheme), port: facts.port })
+        let asked = Asked { scheme: Some(facts.scheme), port: facts.port };
+        let message = Message::Known { method: facts.method, path: facts.path };
+        self.decide_question(Question { host: facts.host, asked, message }, &mut |_, _| {})
+    }
+
+    fn decide_question(
+        &self,
+        question: Question<'_>,
+        told: &mut impl FnMut(Step, Option<&Rule>),
+    ) -> Decision {
+        let mut monitored = None;
+        match self.judge(question, &mut monitored, told) {
+            Ok((rule, binding)) => Decision::Forward { rule: rule.clone(), binding, monitored },
+            Err(denial) => Decision::Deny(denial),
+        }
     }
 
     /// The order of evaluation: the first that applies.
-    fn decide_asked(&self, host: &CanonicalHost, asked: Asked) -> Decision {
-        if let Some((_, rule)) = self.denied.find(host, asked) {
-            return deny(Reason::HostDenied, rule);
+    fn judge(
+        &self,
+        question: Question<'_>,
+        monitored: &mut Option<Denial>,
+        told: &mut impl FnMut(Step, Option<&Rule>),
+    ) -> Result<(&Rule, Option<BindingId>), Denial> {
+        // What is refused to some requests is not refused to the luckiest of them, and what is allowed to some is.
+        let (refused, allowed) = match question.message {
+            Message::Worst => (Applies::Yes, Applies::No),
+            Message::Known { .. } | Message::Best => (Applies::No, Applies::Yes),
+        };
+        let found = self.denied.find(question, refused);
+        told(Step::DeniedHosts, found.map(|found| found.rule));
+        if let Some(found) = self.clear(found)? {
+            self.refuse(self.denial(Reason::HostDenied, found.rule, found.answer), monitored)?;
         }
-        let allowed = self.allowed.as_ref().map(|list| list.find(host, asked));
-        if allowed == Some(None) {
-            return deny(Reason::HostNotAllowed, &self.labels.allowed_hosts);
+        if let Some(found) = self.monitored.find(question, Applies::No) {
+            told(Step::Monitored, Some(found.rule));
+            monitored.get_or_insert_with(|| self.denial(Reason::HostDenied, found.rule, found.answer));
         }
-        if let Some((place, rule)) = self.routes.find(host, asked) {
-            return forward(rule, Some(BindingId(place)));
+        let mut allowing = None;
+        if let Some(list) = &self.allowed {
+            let found = list.find(question, allowed);
+            told(Step::AllowedHosts, found.map(|found| found.rule));
+            allowing = self.clear(found)?.map(|found| found.rule);
+            if allowing.is_none() {
+                let denial = self.denial(Reason::HostNotAllowed, &self.labels.allowed_hosts, None);
+                self.refuse(denial, monitored)?;
+            }
         }
-        if self.catch_all.is_some() {
-            return forward(&self.labels.outbound, self.catch_all);
+        for Routes { step, list, first } in self.routes.iter().filter(|routes| !routes.list.is_empty()) {
+            let found = list.find(question, Applies::Yes);
+            told(*step, found.map(|found| found.rule));
+            if let Some(found) = self.clear(found)? {
+                return Ok((found.rule, Some(BindingId(first + found.place))));
+            }
         }
-        if let Some(Some((_, rule))) = allowed {
-            return forward(rule, None);
+        if let Some(rule) = allowing {
+            told(Step::Allowed, Some(rule));
+            return Ok((rule, None));
         }
-        match self.internet {
-            Internet::Enabled => forward(&self.labels.enable_internet, None),
-            Internet::Disabled => deny(Reason::InternetDisabled, &self.labels.default),
+        if self.internet == Internet::Enabled {
+            told(Step::EnableInternet, Some(&self.labels.enable_internet));
+            return Ok((&self.labels.enable_internet, None));
         }
+        told(Step::Default, Some(&self.labels.default));
+        self.refuse(self.denial(Reason::InternetDisabled, &self.labels.default, None), monitored)?;
+        Ok((&self.labels.monitor, None))
+    }
+
+    /// A rule that applies or not, depending on who reads the path, refuses.
+    fn clear<'a>(&self, found: Option<Found<'a>>) -> Result<Option<Found<'a>>, Denial> {
+        match found {
+            Some(Found { applies: Applies::Unclear, rule, answer, .. }) => {
+                Err(self.denial(Reason::PathAmbiguous, rule, answer))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Refuses, or leaves a note; of several the first.
+    fn refuse(&self, denial: Denial, monitored: &mut Option<Denial>) -> Result<(), Denial> {
+        match self.enforcement {
+            Enforcement::Enforce => Err(denial),
+            Enforcement::Monitor => {
+                monitored.get_or_insert(denial);
+                Ok(())
+            }
+        }
+    }
+
+    fn denial(&self, reason: Reason, rule: &Rule, answer: Option<&Arc<Answer>>) -> Denial {
+        Denial { reason, rule: rule.clone(), answer: answer.or(self.answer.as_ref()).cloned() }
+    }
+
+    /// What every refusal is answered with whose rule says nothing else.
+    pub fn answer(&self) -> Option<&Arc<Answer>> {
+        self.answer.as_ref()
     }
 
     /// Whether an address may be dialled for a request of this scheme; `None` is a connection that is not HTTP.
@@ -150,7 +228,8 @@ impl Policy {
         let Some(special) = special(address) else {
             return Ok(());
         };
-        let mut named = self.allowed.iter().chain([&self.routes, &self.raw]);
+        let routes = self.routes.iter().map(|routes| &routes.list);
+        let mut named = self.allowed.iter().chain(routes).chain([&self.raw]);
         if named.any(|list| list.index.names_within(special.range, address, asked)) {
             return Ok(());
         }
@@ -163,35 +242,32 @@ impl Policy {
     }
 }
 
-impl List {
-    fn find(&self, host: &CanonicalHost, asked: Asked) -> Option<(usize, &Rule)> {
-        let place = self.index.find(host, asked)?;
-        self.rules.get(place).map(|rule| (place, rule))
+impl From<&Route> for Binding {
+    fn from(route: &Route) -> Self {
+        Self {
+            pattern: route.entry.pattern.to_string(),
+            handlers: route.handlers.clone(),
+            params: route.params.clone(),
+        }
     }
-
-    fn find_network(&self, address: IpAddr, asked: Asked) -> Option<&Rule> {
-        self.rules.get(self.index.find_network(address, asked)?)
-    }
 }
 
-fn deny(reason: Reason, rule: &Rule) -> Decision {
-    Decision::Deny(Denial { reason, rule: rule.clone() })
-}
-
-fn forward(rule: &Rule, binding: Option<BindingId>) -> Decision {
-    Decision::Forward { rule: rule.clone(), binding }
-}
-
-fn label(list: &str, entry: &Entry) -> Rule {
-    Rule::new(format!("{list} {} (line {})", entry.pattern, entry.line))
+/// What users of another system expect a refusal to look like.
+fn customary(compat: Compat) -> Option<Arc<Answer>> {
+    let answer = || Answer {
+        status: 520,
+        headers: vec![("content-type".to_owned(), "text/plain;charset=UTF-8".to_owned())],
+        body: "Origin is disallowed".to_owned(),
+    };
+    (compat == Compat::Cloudflare).then(|| Arc::new(answer()))
 }
 
 /// The default ports, one that no pattern names, and every one that a pattern names: a host gets the same answer on
 /// all other ports as on the one that is not named.
-fn telling_ports(document: &Document) -> Vec<u16> {
-    let allowed = document.allowed_hosts.iter().flatten();
-    let routes = document.outbound_by_host.iter().map(|route| &route.entry);
-    let entries = document.denied_hosts.iter().chain(allowed).chain(routes).chain(&document.raw);
+fn telling_ports(document: &Document, overrides: &Overrides) -> Vec<u16> {
+    let allowed = overrides.allowed(document).into_iter().flatten();
+    let routes = overrides.outbound_by_host.iter().chain(&document.outbound_by_host).map(|route| &route.entry);
+    let entries = overrides.denied(document).iter().chain(allowed).chain(routes).chain(&document.raw);
     let mut rest: BTreeSet<u16> = entries.filter_map(|entry| entry.pattern.port).collect();
     let defaults = Scheme::ALL.map(Scheme::default_port);
     rest.extend((1..=u16::MAX).find(|port| !rest.contains(port) && !defaults.contains(port)));

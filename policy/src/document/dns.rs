@@ -51,10 +51,12 @@ impl DnsType {
 }
 
 impl Dns {
-    pub(super) fn read(words: DnsWords) -> Result<Self, Fault> {
+    /// Servers take the place of earlier ones, types go behind them.
+    pub(super) fn read(words: DnsWords, earlier: Self) -> Result<Self, Fault> {
         let server = |word| target(word).map(|to| SocketAddr::new(to.address, to.port.unwrap_or(PORT)));
-        let servers = words.servers.iter().map(server).collect::<Result<_, _>>()?;
-        let mut types = Vec::with_capacity(words.types.len());
+        let servers: Vec<_> = words.servers.iter().map(server).collect::<Result<_, _>>()?;
+        let servers = if servers.is_empty() { earlier.servers } else { servers };
+        let mut types = earlier.types;
         for word in words.types {
             let Some(&(_, code)) = TYPES.iter().find(|(name, _)| *name == word.value) else {
                 let known = TYPES.iter().map(|&(name, _)| name);

@@ -2,7 +2,11 @@
 //!
 //! Templates of header values are cut into text and secret names here, so that whoever renders them only concatenates.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::BTreeMap,
+    mem,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -40,8 +44,8 @@ pub enum HandlerSource {
     },
     /// Runs a component.
     Wasm {
-        /// The file, relative to the document.
-        path: String,
+        /// The file.
+        path: PathBuf,
         /// The secrets that it may ask for by name.
         secrets: Vec<String>,
         /// What it is handed as its parameters.
@@ -80,7 +84,7 @@ const MAX_HEADERS: usize = 100;
 type Secrets = BTreeMap<String, SecretSource>;
 
 impl HandlerSource {
-    pub(super) fn read(name: &Word, words: HandlerWords, secrets: &Secrets) -> Result<Self, Fault> {
+    pub(super) fn read(name: &Word, words: HandlerWords, secrets: &Secrets, base: &Path) -> Result<Self, Fault> {
         let HandlerWords { inject, deny, respond, wasm, secrets: granted, params } = words;
         let only_wasm = granted
             .as_ref()
@@ -90,16 +94,16 @@ impl HandlerSource {
             return Err(Fault::new(at.into(), "`secrets` and `params` are for handlers with `wasm`"));
         }
         match (inject, deny, respond, wasm) {
-            (Some(headers), None, None, None) => read_inject(headers, secrets),
+            (Some(headers), None, None, None) => read_inject(&headers, secrets),
             (None, Some(deny), None, None) => Ok(Self::Deny {
-                status: read_status(deny.status, 403, 400)?,
+                status: read_status(deny.status.as_ref(), 403, 400)?,
                 reason: deny.reason.map(|word| word.value),
             }),
             (None, None, Some(respond), None) => read_respond(respond),
             (None, None, None, Some(path)) => {
                 let granted = granted.map(|list| list.value).unwrap_or_default();
                 Ok(Self::Wasm {
-                    path: text("file name", path)?,
+                    path: base.join(text("file name", path)?),
                     secrets: granted
                         .into_iter()
                         .map(|word| known("secret", word, secrets))
@@ -118,7 +122,7 @@ impl HandlerSource {
     }
 }
 
-fn read_inject(headers: Entries<Word>, secrets: &Secrets) -> Result<HandlerSource, Fault> {
+fn read_inject(headers: &Entries<Word>, secrets: &Secrets) -> Result<HandlerSource, Fault> {
     let read = |value: &Word| {
         let at = Position::from(value.referenced);
         let template = Template::parse(&value.value).map_err(|message| Fault::new(at, message))?;
@@ -133,13 +137,13 @@ fn read_inject(headers: Entries<Word>, secrets: &Secrets) -> Result<HandlerSourc
 
 fn read_respond(words: RespondWords) -> Result<HandlerSource, Fault> {
     Ok(HandlerSource::Respond {
-        status: read_status(words.status, 200, 200)?,
-        headers: read_headers(words.headers, |value| Ok(value.value.clone()))?,
+        status: read_status(words.status.as_ref(), 200, 200)?,
+        headers: read_headers(&words.headers, |value| Ok(value.value.clone()))?,
         body: words.body,
     })
 }
 
-fn read_status(status: Option<Spanned<u16>>, default: u16, lowest: u16) -> Result<u16, Fault> {
+pub(super) fn read_status(status: Option<&Spanned<u16>>, default: u16, lowest: u16) -> Result<u16, Fault> {
     match status {
         None => Ok(default),
         Some(status) if (lowest..=599).contains(&status.value) => Ok(status.value),
@@ -150,15 +154,15 @@ fn read_status(status: Option<Spanned<u16>>, default: u16, lowest: u16) -> Resul
 }
 
 /// Header names in lower case, each once, with values that end neither the header nor the message.
-fn read_headers<T>(
-    entries: Entries<Word>,
+pub(super) fn read_headers<T>(
+    entries: &Entries<Word>,
     read: impl Fn(&Word) -> Result<T, Fault>,
 ) -> Result<Vec<(String, T)>, Fault> {
     if let Some((key, _)) = entries.0.get(MAX_HEADERS) {
         return Err(Fault::new(key.referenced.into(), format!("more than {MAX_HEADERS} headers")));
     }
     let mut headers: Vec<(String, T)> = Vec::with_capacity(entries.0.len());
-    for (key, value) in entries.0 {
+    for (key, value) in &entries.0 {
         let at = Position::from(key.referenced);
         let name = key.value.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(is_token) {
@@ -168,13 +172,13 @@ fn read_headers<T>(
             return Err(Fault::new(at, format!("the header `{}` is the proxy's own to write", clip(&name))));
         }
         if headers.iter().any(|(seen, _)| *seen == name) {
-            return Err(duplicate(&key));
+            return Err(duplicate(key));
         }
         if !value.value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             let message = format!("the value of `{}` holds something else than printable ASCII", clip(&name));
             return Err(Fault::new(value.referenced.into(), message));
         }
-        headers.push((name, read(&value)?));
+        headers.push((name, read(value)?));
     }
     Ok(headers)
 }

@@ -69,8 +69,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn read(entries: Entries<Spanned<u32>>) -> Result<Self, Fault> {
-        let mut limits = Self::default();
+    /// These, with the numbers of `entries` in their place.
+    pub(super) fn read(self, entries: Entries<Spanned<u32>>) -> Result<Self, Fault> {
+        let mut limits = self;
         for (key, number) in entries.0 {
             let known = limits.fields().map(|(name, _)| name);
             let Some((name, field)) = limits.fields().into_iter().find(|(name, _)| *name == key.value) else {

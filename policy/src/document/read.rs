@@ -3,131 +3,136 @@
 //! Receives a [`Source`] and hands on the [`Document`]: every pattern is parsed, every name that is used is one that
 //! is declared. The first mistake ends the reading, with the place of the word that is wrong.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{collections::{BTreeMap, HashSet}, path::Path, sync::Arc};
 
 use super::{
-    Dns, Document, Entry, HandlerSource, Limits, ResolveEntry, ResolveTarget, Route, SecretSource,
-    source::{Entries, SecretWords, Source, Word, Words},
+    Compat, Dns, Document, Enforcement, Entry, HandlerSource, Origin, Part, ResolveEntry, ResolveTarget, Route,
+    SecretSource,
+    preset::preset,
+    rule::{Answer, Rules},
+    source::{Entries, RouteWords, SecretWords, Source, Word, Words},
     unseen,
 };
 use crate::{
-    CanonicalHost, Fault, Pattern, PatternError,
+    CanonicalHost, Fault, PatternError,
     authority::split_port,
     fault::{Position, clip, did_you_mean},
+    pattern::{Target, error},
 };
 
-/// Patterns with a `*` behind another label: each is compiled to a matcher of its own, of some kilobytes.
-const MAX_INNER_STARS: usize = 1_000;
 /// Longest name of a handler or a secret, in octets.
 const MAX_NAME: usize = 64;
 
-pub(super) fn document(source: Source) -> Result<Document, Fault> {
-    let mut patterns = Patterns { inner_stars: 0 };
-    let secrets = declared("secret", source.secrets, secret)?;
-    let handlers =
-        declared("handler", source.handlers, |name, words| HandlerSource::read(name, words, &secrets))?;
+/// What `source` says, after `earlier`.
+pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Result<Document, Fault> {
+    let Document { mut handlers, mut secrets, .. } = earlier;
+    secrets.extend(declared("secret", source.secrets, |name, words| secret(name, words, part.base))?);
+    let read = |name: &Word, words| HandlerSource::read(name, words, &secrets, part.base);
+    handlers.extend(declared("handler", source.handlers, read)?);
+    let compat = source.compat.as_ref().map(compat).transpose()?.unwrap_or(earlier.compat);
+    let origin = Origin::Document { source: part.source.map(Into::into), line: 1 };
+    let mut rules = Rules::new(compat, origin);
+
+    let mut allowed = earlier.allowed_hosts;
+    for word in &source.presets {
+        allowed.get_or_insert_default().extend(preset(word)?.entries()?);
+    }
+    if let Some(words) = source.allowed_hosts {
+        allowed.get_or_insert_default().extend(rules.list(words, allowed_entry)?);
+    }
+    let enforcement = match source.monitor {
+        Some(true) => Enforcement::Monitor,
+        Some(false) => Enforcement::Enforce,
+        None => earlier.enforcement,
+    };
+    let answer = source.answer.as_ref().map(Answer::read).transpose()?.map(Arc::new);
+    let outbound = source.outbound.map(|words| catch_all(words, &mut rules, &handlers)).transpose()?;
+    let roots = source.upstream_roots.into_iter().map(|word| text("file name", word));
+    let roots: Vec<_> = roots.map(|path| path.map(|path| part.base.join(path))).collect::<Result<_, _>>()?;
     Ok(Document {
-        denied_hosts: patterns.list(&source.denied_hosts)?,
-        allowed_hosts: source.allowed_hosts.map(|words| patterns.list(&words)).transpose()?,
-        outbound_by_host: routes(source.outbound_by_host, &mut patterns, &handlers)?,
-        outbound: source
-            .outbound
-            .map(|words| handler_names(words, &handlers))
-            .transpose()?
-            .unwrap_or_default(),
-        enable_internet: source.enable_internet,
-        raw: patterns.each(&source.raw, unseen::raw)?,
-        passthrough: patterns.each(&source.passthrough, unseen::passthrough)?,
-        resolve: resolve(source.resolve)?,
-        dns: Dns::read(source.dns)?,
-        upstream_roots: source
-            .upstream_roots
-            .into_iter()
-            .map(|word| text("file name", word))
-            .collect::<Result<_, _>>()?,
-        limits: Limits::read(source.limits)?,
+        compat,
+        denied_hosts: join(earlier.denied_hosts, rules.list(source.denied_hosts, denied_entry)?),
+        allowed_hosts: allowed,
+        outbound_by_host: routes(earlier.outbound_by_host, source.outbound_by_host, &mut rules, &handlers)?,
+        outbound: outbound.unwrap_or(earlier.outbound),
+        enable_internet: match source.enable_internet {
+            Some(enabled) => enabled,
+            None => earlier.enable_internet || (compat != earlier.compat),
+        },
+        enforcement,
+        answer: answer.or(earlier.answer),
+        raw: join(earlier.raw, rules.list(source.raw, unseen::raw)?),
+        passthrough: join(earlier.passthrough, rules.list(source.passthrough, unseen::passthrough)?),
+        resolve: resolve(earlier.resolve, source.resolve)?,
+        dns: Dns::read(source.dns, earlier.dns)?,
+        upstream_roots: join(earlier.upstream_roots, roots),
+        limits: earlier.limits.read(source.limits)?,
         handlers,
         secrets,
     })
 }
 
-/// Reads patterns and counts the costly ones.
-struct Patterns {
-    inner_stars: usize,
+fn join<T>(mut earlier: Vec<T>, later: Vec<T>) -> Vec<T> {
+    earlier.extend(later);
+    earlier
 }
 
-impl Patterns {
-    fn entry(&mut self, word: &Word) -> Result<Entry, Fault> {
-        let at = Position::from(word.referenced);
-        let pattern = Pattern::parse(&word.value)
-            .map_err(|error| Fault::new(at, error.message).suggesting(error.suggestion))?;
-        self.inner_stars += usize::from(pattern.has_inner_star());
-        if self.inner_stars > MAX_INNER_STARS {
-            let message = format!("more than {MAX_INNER_STARS} patterns have a `*` behind another label");
-            return Err(Fault::new(at, message));
+fn compat(word: &Word) -> Result<Compat, Fault> {
+    match word.value.as_str() {
+        "cloudflare" => Ok(Compat::Cloudflare),
+        other => {
+            let cure = Some("write `cloudflare`, or leave `compat` out".to_owned());
+            Err(Fault::new(word.referenced.into(), format!("unknown compat `{}`", clip(other))).suggesting(cure))
         }
-        Ok(Entry { pattern, line: at.line })
-    }
-
-    fn list(&mut self, words: &[Word]) -> Result<Vec<Entry>, Fault> {
-        words.iter().map(|word| self.entry(word)).collect()
-    }
-
-    /// A list whose patterns have more to obey.
-    fn each(
-        &mut self,
-        words: &[Word],
-        check: impl Fn(&Pattern) -> Result<(), PatternError>,
-    ) -> Result<Vec<Entry>, Fault> {
-        let checked = |word: &Word| {
-            let entry = self.entry(word)?;
-            check(&entry.pattern).map_err(|error| {
-                let message = format!("`{}`: {}", clip(&word.value), error.message);
-                Fault::new(word.referenced.into(), message).suggesting(error.suggestion)
-            })?;
-            Ok(entry)
-        };
-        words.iter().map(checked).collect()
     }
 }
 
-fn routes(
-    entries: Entries<Words>,
-    patterns: &mut Patterns,
+/// Names lead to addresses, and which requests those will get is not known when they are judged.
+pub(crate) fn denied_entry(entry: &Entry) -> Result<(), PatternError> {
+    let plain = entry.condition.is_empty() && entry.enforcement == Enforcement::Enforce;
+    if matches!(entry.pattern.target, Target::Network(_)) && !plain {
+        return Err(error(
+            "an address or network is denied for every request, also for names that lead there",
+            "leave `methods`, `paths` and `monitor` out",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn allowed_entry(entry: &Entry) -> Result<(), PatternError> {
+    if entry.answer.is_some() || entry.enforcement == Enforcement::Monitor {
+        let message = "`answer` and `monitor` are for entries that refuse, and this one lets pass";
+        return Err(error(message, "write them under `deniedHosts`, or at the top for all that is refused"));
+    }
+    Ok(())
+}
+
+pub(crate) fn routes(
+    earlier: Vec<Route>,
+    entries: Entries<RouteWords>,
+    rules: &mut Rules,
     handlers: &BTreeMap<String, HandlerSource>,
 ) -> Result<Vec<Route>, Fault> {
     let mut seen = HashSet::new();
-    let mut routes = Vec::with_capacity(entries.0.len());
+    let mut read = Vec::with_capacity(entries.0.len());
     for (key, words) in entries.0 {
-        let entry = patterns.entry(&key)?;
+        let entry = rules.pattern(&key.value, key.referenced.into())?;
         if !seen.insert(entry.pattern.clone()) {
             return Err(duplicate(&key));
         }
-        routes.push(Route { entry, handlers: handler_names(words, handlers)? });
+        read.extend(rules.routes(&entry, words, handlers)?);
     }
-    Ok(routes)
+    let kept = earlier.into_iter().filter(|route| !seen.contains(&route.entry.pattern));
+    Ok(kept.chain(read).collect())
 }
 
-/// In their order. A program behind `inject` is refused: it would be handed secrets that nobody granted to it.
-fn handler_names(words: Words, handlers: &BTreeMap<String, HandlerSource>) -> Result<Vec<String>, Fault> {
-    if words.list.is_empty() {
-        return Err(Fault::new(words.at, "no handler is named"));
-    }
-    let mut injected = false;
-    let checked = |word: Word| {
-        let at = Position::from(word.referenced);
-        let name = known("handler", word, handlers)?;
-        match handlers.get(&name) {
-            Some(HandlerSource::Wasm { .. }) if injected => {
-                let message = format!("`{}` would see the secrets that are injected before it", clip(&name));
-                return Err(Fault::new(at, message).suggesting(Some("name it before them".to_owned())));
-            }
-            Some(handler) => injected |= handler.injects_secrets(),
-            None => {}
-        }
-        Ok(name)
-    };
-    words.list.into_iter().map(checked).collect()
+pub(crate) fn catch_all(
+    words: RouteWords,
+    rules: &mut Rules,
+    handlers: &BTreeMap<String, HandlerSource>,
+) -> Result<Vec<Route>, Fault> {
+    let entry = rules.pattern("*", words.at)?;
+    rules.routes(&entry, words, handlers)
 }
 
 /// A name that must be a key of `names`.
@@ -171,13 +176,13 @@ pub(super) fn is_name(text: &str) -> bool {
     starts_well && text.len() <= MAX_NAME && text.bytes().all(rest)
 }
 
-fn secret(name: &Word, words: SecretWords) -> Result<SecretSource, Fault> {
+fn secret(name: &Word, words: SecretWords, base: &Path) -> Result<SecretSource, Fault> {
     match (words.env, words.file) {
         (Some(variable), None) if variable.value.contains('=') => {
             Err(Fault::new(variable.referenced.into(), "the name of an environment variable has no `=`"))
         }
         (Some(variable), None) => text("variable name", variable).map(SecretSource::Env),
-        (None, Some(file)) => text("file name", file).map(SecretSource::File),
+        (None, Some(file)) => text("file name", file).map(|path| SecretSource::File(base.join(path))),
         _ => {
             let message = format!("secret `{}` needs exactly one of `env` and `file`", name.value);
             Err(Fault::new(name.referenced.into(), message))
@@ -193,7 +198,7 @@ pub(super) fn text(kind: &str, word: Word) -> Result<String, Fault> {
     Ok(word.value)
 }
 
-fn resolve(entries: Entries<Words>) -> Result<Vec<ResolveEntry>, Fault> {
+fn resolve(earlier: Vec<ResolveEntry>, entries: Entries<Words>) -> Result<Vec<ResolveEntry>, Fault> {
     let mut seen = HashSet::new();
     let mut list = Vec::with_capacity(entries.0.len());
     for (key, words) in entries.0 {
@@ -210,7 +215,8 @@ fn resolve(entries: Entries<Words>) -> Result<Vec<ResolveEntry>, Fault> {
         let to = words.list.iter().map(target).collect::<Result<_, _>>()?;
         list.push(ResolveEntry { host, port, to });
     }
-    Ok(list)
+    let kept = earlier.into_iter().filter(|entry| !seen.contains(&(entry.host.clone(), entry.port)));
+    Ok(kept.chain(list).collect())
 }
 
 pub(super) fn target(word: &Word) -> Result<ResolveTarget, Fault> {

@@ -7,7 +7,10 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer},
+    de::{
+        DeserializeOwned, Error as DeError, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
 };
 use serde_json::Value;
 use serde_saphyr::{Error, Spanned};
@@ -21,92 +24,174 @@ use crate::{
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// A scalar and its place.
-pub(super) type Word = Spanned<String>;
+pub(crate) type Word = Spanned<String>;
 
 /// The keys of a document.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct Source {
-    pub(super) denied_hosts: Vec<Word>,
+pub(crate) struct Source {
+    pub(crate) compat: Option<Word>,
+    pub(crate) presets: Vec<Word>,
+    pub(crate) denied_hosts: Vec<RuleWords>,
     #[serde(deserialize_with = "some")]
-    pub(super) allowed_hosts: Option<Vec<Word>>,
-    pub(super) outbound_by_host: Entries<Words>,
+    pub(crate) allowed_hosts: Option<Vec<RuleWords>>,
+    pub(crate) outbound_by_host: Entries<RouteWords>,
     #[serde(deserialize_with = "some")]
-    pub(super) outbound: Option<Words>,
-    pub(super) enable_internet: bool,
-    pub(super) raw: Vec<Word>,
-    pub(super) passthrough: Vec<Word>,
-    pub(super) handlers: Entries<HandlerWords>,
-    pub(super) secrets: Entries<SecretWords>,
-    pub(super) resolve: Entries<Words>,
-    pub(super) dns: DnsWords,
-    pub(super) upstream_roots: Vec<Word>,
-    pub(super) limits: Entries<Spanned<u32>>,
+    pub(crate) outbound: Option<RouteWords>,
+    pub(crate) enable_internet: Option<bool>,
+    pub(crate) monitor: Option<bool>,
+    pub(crate) answer: Option<AnswerWords>,
+    pub(crate) raw: Vec<RuleWords>,
+    pub(crate) passthrough: Vec<RuleWords>,
+    pub(crate) handlers: Entries<HandlerWords>,
+    pub(crate) secrets: Entries<SecretWords>,
+    pub(crate) resolve: Entries<Words>,
+    pub(crate) dns: DnsWords,
+    pub(crate) upstream_roots: Vec<Word>,
+    pub(crate) limits: Entries<Spanned<u32>>,
+}
+
+/// The keys of what was changed at run time.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct OverrideSource {
+    #[serde(deserialize_with = "some")]
+    pub(crate) denied_hosts: Option<Vec<RuleWords>>,
+    #[serde(deserialize_with = "some")]
+    pub(crate) allowed_hosts: Option<Vec<RuleWords>>,
+    pub(crate) outbound_by_host: Entries<RouteWords>,
+    #[serde(deserialize_with = "some")]
+    pub(crate) outbound: Option<RouteWords>,
+}
+
+/// An entry of a list: a pattern, or keys.
+pub(crate) type RuleWords = Spanned<WordOr<RuleKeys>>;
+
+/// A scalar, or a mapping.
+#[derive(Debug)]
+pub(crate) enum WordOr<K> {
+    Word(String),
+    Keys(K),
+}
+
+/// The keys of an entry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleKeys {
+    pub(crate) host: Word,
+    pub(crate) name: Option<Word>,
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) methods: Option<Words>,
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) paths: Option<Words>,
+    pub(crate) answer: Option<AnswerWords>,
+    pub(crate) monitor: Option<Spanned<bool>>,
+}
+
+/// What serves a host: handlers, or rules that name them.
+#[derive(Debug)]
+pub(crate) struct RouteWords {
+    pub(crate) at: Position,
+    pub(crate) list: Vec<Spanned<WordOr<RouteKeys>>>,
+}
+
+/// The keys of a rule that names handlers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RouteKeys {
+    pub(crate) handlers: Words,
+    pub(crate) params: Option<Value>,
+    pub(crate) name: Option<Word>,
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) methods: Option<Words>,
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) paths: Option<Words>,
+}
+
+/// The keys of `answer`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerWords {
+    pub(crate) status: Option<Spanned<u16>>,
+    #[serde(default)]
+    pub(crate) headers: Entries<Word>,
+    #[serde(default)]
+    pub(crate) body: String,
 }
 
 /// The keys of a handler; which of them go together is judged later.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct HandlerWords {
+pub(crate) struct HandlerWords {
     #[serde(default, deserialize_with = "some")]
-    pub(super) inject: Option<Entries<Word>>,
+    pub(crate) inject: Option<Entries<Word>>,
     #[serde(default, deserialize_with = "some")]
-    pub(super) deny: Option<DenyWords>,
+    pub(crate) deny: Option<DenyWords>,
     #[serde(default, deserialize_with = "some")]
-    pub(super) respond: Option<RespondWords>,
-    pub(super) wasm: Option<Word>,
-    pub(super) secrets: Option<Spanned<Vec<Word>>>,
-    pub(super) params: Option<Spanned<Value>>,
+    pub(crate) respond: Option<RespondWords>,
+    pub(crate) wasm: Option<Word>,
+    pub(crate) secrets: Option<Spanned<Vec<Word>>>,
+    pub(crate) params: Option<Spanned<Value>>,
 }
 
 /// The keys of `deny`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DenyWords {
-    pub(super) status: Option<Spanned<u16>>,
-    pub(super) reason: Option<Word>,
+pub(crate) struct DenyWords {
+    pub(crate) status: Option<Spanned<u16>>,
+    pub(crate) reason: Option<Word>,
 }
 
 /// The keys of `respond`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RespondWords {
-    pub(super) status: Option<Spanned<u16>>,
+pub(crate) struct RespondWords {
+    pub(crate) status: Option<Spanned<u16>>,
     #[serde(default)]
-    pub(super) headers: Entries<Word>,
+    pub(crate) headers: Entries<Word>,
     #[serde(default)]
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 /// The keys of a secret.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SecretWords {
-    pub(super) env: Option<Word>,
-    pub(super) file: Option<Word>,
+pub(crate) struct SecretWords {
+    pub(crate) env: Option<Word>,
+    pub(crate) file: Option<Word>,
 }
 
 /// The keys of `dns`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct DnsWords {
-    pub(super) servers: Vec<Word>,
-    pub(super) types: Vec<Word>,
+pub(crate) struct DnsWords {
+    pub(crate) servers: Vec<Word>,
+    pub(crate) types: Vec<Word>,
 }
 
 /// A mapping in the order of the text, with the places of its keys.
 #[derive(Debug)]
-pub(super) struct Entries<V>(pub(super) Vec<(Word, V)>);
+pub(crate) struct Entries<V>(pub(crate) Vec<(Word, V)>);
 
 /// One scalar, or a list of them; a key without a value is an empty list.
 #[derive(Debug)]
-pub(super) struct Words {
-    pub(super) at: Position,
-    pub(super) list: Vec<Word>,
+pub(crate) struct Words {
+    pub(crate) at: Position,
+    pub(crate) list: Vec<Word>,
 }
 
-/// Reads the shape of a document. No text at all is an empty document.
-pub(super) fn parse(text: &str) -> Result<Source, Fault> {
+/// Reads the shape of a document.
+pub(crate) fn parse(text: &str) -> Result<Source, Fault> {
+    read(text)
+}
+
+/// Reads the shape of what was changed at run time.
+pub(crate) fn parse_overrides(text: &str) -> Result<OverrideSource, Fault> {
+    read(text)
+}
+
+/// No text at all is nothing said.
+fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
     if text.len() > MAX_TEXT {
         return Err(Fault::new(Position::START, "the document is larger than 4 MiB"));
     }
@@ -129,7 +214,7 @@ pub(super) fn parse(text: &str) -> Result<Source, Fault> {
         reject_unsupported_tags: true,
         with_snippet: false,
     };
-    let source: Option<Source> =
+    let source: Option<T> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(&error))?;
     Ok(source.unwrap_or_default())
 }
@@ -147,7 +232,7 @@ fn fault(error: &Error) -> Fault {
 }
 
 /// A key that is not one of these.
-pub(super) fn unknown_key<'a>(at: Position, key: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
+pub(crate) fn unknown_key<'a>(at: Position, key: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
     Fault::new(at, format!("unknown key `{}`", clip(key))).suggesting(did_you_mean(key, known))
 }
 
@@ -219,55 +304,75 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value, referenced, defined } = Spanned::<OneOrMany>::deserialize(deserializer)?;
-        let list = match value {
-            OneOrMany::One(text) => vec![Spanned { value: text, referenced, defined }],
-            OneOrMany::Many(words) => words,
-        };
-        Ok(Self { at: referenced.into(), list })
+        let (at, list) = one_or_many(deserializer)?;
+        Ok(Self { at, list })
     }
 }
 
-enum OneOrMany {
-    One(String),
-    Many(Vec<Word>),
-}
-
-impl<'de> Deserialize<'de> for OneOrMany {
+impl<'de> Deserialize<'de> for RouteWords {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor)
+        let (at, list) = one_or_many(deserializer)?;
+        Ok(Self { at, list })
     }
 }
 
-struct OneOrManyVisitor;
+fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<(Position, Vec<Spanned<T>>), D::Error> {
+    let Spanned { value, referenced, defined } = Spanned::<OneOrMany<T>>::deserialize(deserializer)?;
+    let list = match value {
+        OneOrMany::One(value) => vec![Spanned { value, referenced, defined }],
+        OneOrMany::Many(list) => list,
+    };
+    Ok((referenced.into(), list))
+}
 
-impl<'de> Visitor<'de> for OneOrManyVisitor {
-    type Value = OneOrMany;
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<Spanned<T>>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
+    }
+}
+
+/// A number or a truth value is a word like any other here; whoever looks the word up can tell its place.
+macro_rules! scalars_are_words {
+    () => {
+        fn visit_bool<E: DeError>(self, value: bool) -> Result<Self::Value, E> {
+            self.visit_str(&value.to_string())
+        }
+
+        fn visit_i64<E: DeError>(self, value: i64) -> Result<Self::Value, E> {
+            self.visit_str(&value.to_string())
+        }
+
+        fn visit_u64<E: DeError>(self, value: u64) -> Result<Self::Value, E> {
+            self.visit_str(&value.to_string())
+        }
+
+        fn visit_f64<E: DeError>(self, value: f64) -> Result<Self::Value, E> {
+            self.visit_str(&value.to_string())
+        }
+    };
+}
+
+struct OneOrManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
+    type Value = OneOrMany<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a word or a list of words")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(text.to_owned()))
+    fn visit_str<E: DeError>(self, text: &str) -> Result<Self::Value, E> {
+        T::deserialize(text.into_deserializer()).map(OneOrMany::One)
     }
 
-    // A number or a truth value is a word like any other here; whoever looks the word up can tell its place.
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(OneOrMany::One(value.to_string()))
-    }
+    scalars_are_words!();
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(OneOrMany::Many(Vec::new()))
@@ -275,5 +380,35 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMany::Many)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(OneOrMany::One)
+    }
+}
+
+impl<'de, K: Deserialize<'de>> Deserialize<'de> for WordOr<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordOrVisitor(PhantomData))
+    }
+}
+
+struct WordOrVisitor<K>(PhantomData<K>);
+
+impl<'de, K: Deserialize<'de>> Visitor<'de> for WordOrVisitor<K> {
+    type Value = WordOr<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word or keys with values")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(WordOr::Word(text.to_owned()))
+    }
+
+    scalars_are_words!();
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        K::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Keys)
     }
 }

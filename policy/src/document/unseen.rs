@@ -4,7 +4,7 @@
 //! connections, so each entry has to mean as little as it can, and a fault says how to write it.
 
 use crate::{
-    Pattern, PatternError, Scheme,
+    Entry, Pattern, PatternError, Scheme,
     pattern::{Target, error},
 };
 
@@ -12,7 +12,8 @@ use crate::{
 const SOME_PORT: u16 = 5432;
 
 /// Names, addresses or networks, always with a port: it says what is spoken, since nobody looks.
-pub(super) fn raw(pattern: &Pattern) -> Result<(), PatternError> {
+pub(super) fn raw(entry: &Entry) -> Result<(), PatternError> {
+    let pattern = named_only(entry)?;
     let plain =
         |port: u16| format!("write `{}`", Pattern { scheme: None, port: Some(port), ..pattern.clone() });
     match (pattern.scheme, pattern.port) {
@@ -30,7 +31,8 @@ pub(super) fn raw(pattern: &Pattern) -> Result<(), PatternError> {
 }
 
 /// Names: a TLS server name is never an address (RFC 6066, section 3).
-pub(super) fn passthrough(pattern: &Pattern) -> Result<(), PatternError> {
+pub(super) fn passthrough(entry: &Entry) -> Result<(), PatternError> {
+    let pattern = named_only(entry)?;
     match (&pattern.target, pattern.scheme) {
         (_, Some(Scheme::Http)) => {
             let secure = Pattern { scheme: None, ..pattern.clone() };
@@ -44,4 +46,13 @@ pub(super) fn passthrough(pattern: &Pattern) -> Result<(), PatternError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Nobody sees the requests, so nothing can depend on them.
+fn named_only(entry: &Entry) -> Result<&Pattern, PatternError> {
+    if *entry != (Entry { name: entry.name.clone(), ..Entry::new(entry.pattern.clone(), entry.origin.clone()) }) {
+        let message = "nobody reads these bytes, so only `host` and `name` can be said of them";
+        return Err(error(message, "leave the other keys out"));
+    }
+    Ok(&entry.pattern)
 }

@@ -6,7 +6,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Policy;
-use crate::{AddressRefusal, CanonicalHost, Decision, Denial, Reason, Rule, Scheme, index::Asked};
+use crate::{
+    AddressRefusal, CanonicalHost, Decision, Denial, Reason, Rule, Scheme,
+    condition::Message,
+    index::{Asked, Question},
+};
 
 /// A name for which some request could pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +44,12 @@ impl Policy {
     pub fn resolves(&self, host: &CanonicalHost) -> Result<Resolution, Denial> {
         let (mut allowed, mut refusal): (Option<Resolution>, _) = (None, None);
         for asked in self.asked().filter(|asked| asked.scheme.is_some()) {
-            match self.decide_asked(host, asked) {
-                Decision::Forward { rule, binding: Some(_) } => {
+            let question = Question { host, asked, message: Message::Best };
+            match self.decide_question(question, &mut |_, _| {}) {
+                Decision::Forward { rule, binding: Some(_), .. } => {
                     return Ok(Resolution { rule, served: Served::Handlers });
                 }
-                Decision::Forward { rule, binding: None } => {
+                Decision::Forward { rule, binding: None, .. } => {
                     allowed = allowed.or(Some(Resolution { rule, served: Served::Upstream }));
                 }
                 Decision::Deny(denial) => refusal = refusal.or(Some(denial)),
@@ -56,7 +61,7 @@ impl Policy {
         {
             return Ok(Resolution { rule: rule.clone(), served: Served::Upstream });
         }
-        let default = || Denial { reason: Reason::InternetDisabled, rule: self.labels.default.clone() };
+        let default = || self.denial(Reason::InternetDisabled, &self.labels.default, None);
         allowed.ok_or_else(|| refusal.unwrap_or_else(default))
     }
 
@@ -71,7 +76,8 @@ impl Policy {
 
     /// How the lists that let names pass speak of a host.
     pub fn named(&self, host: &CanonicalHost) -> Named {
-        let mut lists = self.allowed.iter().chain([&self.routes, &self.raw, &self.passthrough]);
+        let routes = self.routes.iter().map(|routes| &routes.list);
+        let mut lists = self.allowed.iter().chain(routes).chain([&self.raw, &self.passthrough]);
         if lists.any(|list| list.index.has_name(host)) { Named::Exactly } else { Named::ByPattern }
     }
 

@@ -4,11 +4,12 @@
 //! an entry of `raw` names destination and port, or an entry of `passthrough` names a TLS server whose requests could
 //! pass anyway. All other TLS and HTTP is inspected, so that even a denial can be read by the workload.
 
-use super::{List, Policy, label};
+use super::{List, Numbered, Policy};
 use crate::{
     AddressRefusal, Authority, BindingId, CanonicalHost, ConnectionFacts, Decision, Denial, Entry, Pattern,
     Protocol, Reason, Rule, Scheme, Treatment, Tunnel,
-    index::{Asked, Index},
+    condition::{Applies, Message},
+    index::{Asked, Question},
 };
 
 impl Policy {
@@ -27,7 +28,7 @@ impl Policy {
 
     /// Whether the server name of a TLS connection can make a difference to its treatment.
     pub fn asks_for_server_names(&self) -> bool {
-        !self.passthrough.rules.is_empty()
+        !self.passthrough.is_empty()
     }
 
     /// A name that the address stands for comes first: such an address may be nobody's. What refuses more than the
@@ -52,64 +53,56 @@ impl Policy {
 
     /// The entry of `raw` by which bytes of any kind may go to a host.
     pub(super) fn judge_raw(&self, host: &CanonicalHost, port: u16) -> Result<&Rule, Denial> {
-        let asked = Asked { scheme: None, port };
-        if let Some((_, rule)) = self.denied.find(host, asked) {
-            return Err(Denial { reason: Reason::HostDenied, rule: rule.clone() });
+        let question = Question { host, asked: Asked { scheme: None, port }, message: Message::Worst };
+        if let Some(found) = self.denied.find(question, Applies::Yes) {
+            return Err(self.denial(Reason::HostDenied, found.rule, None));
         }
-        let found = self.raw.find(host, asked);
+        let found = self.raw.find(question, Applies::No);
         // What deniedHosts says of the IPv4 address inside an IPv6 one is told even if no entry of `raw` matches.
         match host.address().map(|ip| self.check_address((ip, port).into(), None)) {
             Some(Err(AddressRefusal::Denied { rule, .. })) => {
-                Err(Denial { reason: Reason::HostDenied, rule })
+                Err(self.denial(Reason::HostDenied, &rule, None))
             }
             Some(Err(AddressRefusal::NotPublic { .. })) if found.is_some() => {
-                Err(Denial { reason: Reason::AddressRefused, rule: self.labels.default.clone() })
+                Err(self.denial(Reason::AddressRefused, &self.labels.default, None))
             }
-            _ => found.map(|(_, rule)| rule).ok_or_else(|| self.no_raw_rule()),
+            _ => found.map(|found| found.rule).ok_or_else(|| self.no_raw_rule()),
         }
     }
 
     fn no_raw_rule(&self) -> Denial {
-        Denial { reason: Reason::NotHttp, rule: self.labels.raw.clone() }
+        self.denial(Reason::NotHttp, &self.labels.raw, None)
     }
 
-    /// Only what may pass anyway, and past no handlers but those of the catch-all.
+    /// Only what may pass anyway, whatever is asked for and without a note, and past no handlers but those of the catch-all.
     fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
         name.name()?;
         let asked = Asked { scheme: Some(Scheme::Https), port };
-        let (_, rule) = self.passthrough.find(name, asked)?;
-        match self.decide_asked(name, asked) {
-            Decision::Forward { binding, .. } if binding.is_none_or(|id| self.is_catch_all(id)) => {
-                Some(Tunnel {
-                    rule: rule.clone(),
-                    to: Authority { host: name.clone(), port },
-                    scheme: asked.scheme,
-                })
+        let question = Question { host: name, asked, message: Message::Worst };
+        let rule = self.passthrough.find(question, Applies::No)?.rule;
+        if self.monitored.find(question, Applies::Yes).is_some() {
+            return None;
+        }
+        match self.decide_question(question, &mut |_, _| {}) {
+            Decision::Forward { binding, monitored: None, .. }
+                if binding.is_none_or(|id| self.is_catch_all(id)) =>
+            {
+                let to = Authority { host: name.clone(), port };
+                Some(Tunnel { rule: rule.clone(), to, scheme: asked.scheme })
             }
             _ => None,
         }
     }
 
     fn is_catch_all(&self, binding: BindingId) -> bool {
-        self.catch_all == Some(binding)
-    }
-}
-
-pub(super) fn raw(entries: &[Entry]) -> List {
-    List {
-        index: Index::new(entries.iter().map(|entry| &entry.pattern)),
-        rules: entries.iter().map(|entry| label("raw", entry)).collect(),
+        let [.., run_time, _] = &self.routes;
+        binding.index() >= run_time.first
     }
 }
 
 /// An entry without a port means the port of https alone: what is not looked at is named as narrowly as can be.
 pub(super) fn passthrough(entries: &[Entry]) -> List {
     let port = |port: Option<u16>| port.or(Some(Scheme::Https.default_port()));
-    let patterns = entries.iter().map(|Entry { pattern, .. }| pattern);
-    let patterns: Vec<Pattern> =
-        patterns.map(|pattern| Pattern { port: port(pattern.port), ..pattern.clone() }).collect();
-    List {
-        index: Index::new(&patterns),
-        rules: entries.iter().map(|entry| label("passthrough", entry)).collect(),
-    }
+    let pattern = |pattern: &Pattern| Pattern { port: port(pattern.port), ..pattern.clone() };
+    List::with_patterns("passthrough", Numbered::No, entries.iter().map(|entry| (pattern(&entry.pattern), entry)))
 }

@@ -1,0 +1,47 @@
+//! Presets: lists of hosts that many policies need, kept as documents that people can read, in `policy/presets/`.
+//!
+//! Receives the name of one and hands on the entries of its `allowedHosts`; it has nothing else.
+
+use std::{path::Path, sync::Arc};
+
+use super::{Document, Entry, Part, source::Word};
+use crate::{
+    Fault,
+    fault::{clip, did_you_mean},
+};
+
+/// A list of hosts by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// What documents call it.
+    pub name: &'static str,
+    /// A document that has only `allowedHosts`.
+    pub text: &'static str,
+}
+
+const PRESETS: [Preset; 1] = [Preset { name: "github", text: include_str!("../../presets/github.yaml") }];
+
+/// All that there are.
+pub fn presets() -> &'static [Preset] {
+    &PRESETS
+}
+
+/// The one that a document names.
+pub(super) fn preset(word: &Word) -> Result<Preset, Fault> {
+    PRESETS.into_iter().find(|preset| preset.name == word.value).ok_or_else(|| {
+        let known = PRESETS.iter().map(|preset| preset.name);
+        let list = || Some(format!("there are {}", known.clone().collect::<Vec<_>>().join(", ")));
+        let message = format!("unknown preset `{}`", clip(&word.value));
+        let cure = did_you_mean(&word.value, known.clone()).or_else(list);
+        Fault::new(word.referenced.into(), message).suggesting(cure)
+    })
+}
+
+impl Preset {
+    pub(super) fn entries(self) -> Result<Vec<Entry>, Fault> {
+        let source: Arc<str> = format!("preset {}", self.name).into();
+        let part = Part { source: Some(&source), base: Path::new(""), text: self.text };
+        let document = Document::default().and(&part)?;
+        Ok(document.allowed_hosts.unwrap_or_default())
+    }
+}

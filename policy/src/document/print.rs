@@ -1,0 +1,68 @@
+//! Rules as a document spells them: what is printed here and read again is the same.
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Enforcement, Entry, Route};
+use crate::Condition;
+
+/// Rules by pattern, as `outboundByHost` spells them.
+pub(crate) fn routes_to_json(routes: &[Route]) -> Value {
+    let mut by_pattern: Map<String, Value> = Map::new();
+    for route in routes {
+        let rules = by_pattern.entry(route.entry.pattern.to_string()).or_insert_with(|| json!([]));
+        if let Some(rules) = rules.as_array_mut() {
+            rules.push(route.to_json());
+        }
+    }
+    Value::Object(by_pattern)
+}
+
+impl Entry {
+    /// As a document spells it.
+    pub fn to_json(&self) -> Value {
+        let Self { pattern, condition, name, answer, enforcement, origin: _ } = self;
+        let mut keys = Map::new();
+        condition.print(&mut keys);
+        keys.extend(name.as_ref().map(|name| ("name".into(), json!(**name))));
+        keys.extend(answer.as_ref().map(|answer| ("answer".into(), answer.to_json())));
+        if *enforcement == Enforcement::Monitor {
+            keys.insert("monitor".into(), json!(true));
+        }
+        if keys.is_empty() {
+            return json!(pattern.to_string());
+        }
+        keys.insert("host".into(), json!(pattern.to_string()));
+        Value::Object(keys)
+    }
+}
+
+impl Route {
+    /// As a document spells it, without the pattern.
+    pub fn to_json(&self) -> Value {
+        let mut keys = Map::new();
+        keys.insert("handlers".into(), json!(self.handlers));
+        keys.extend(self.params.as_ref().map(|params| ("params".into(), params.clone())));
+        self.entry.condition.print(&mut keys);
+        keys.extend(self.entry.name.as_ref().map(|name| ("name".into(), json!(**name))));
+        Value::Object(keys)
+    }
+}
+
+impl Condition {
+    fn print(&self, keys: &mut Map<String, Value>) {
+        if !self.methods.is_empty() {
+            keys.insert("methods".into(), json!(self.methods));
+        }
+        if !self.paths.is_empty() {
+            keys.insert("paths".into(), self.paths.iter().map(|path| path.as_str()).collect());
+        }
+    }
+}
+
+impl Answer {
+    /// As a document spells it.
+    pub fn to_json(&self) -> Value {
+        let headers: Map<String, Value> = self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        json!({ "status": self.status, "headers": headers, "body": self.body })
+    }
+}
