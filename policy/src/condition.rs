@@ -73,7 +73,8 @@ pub(crate) fn check_method(text: &str) -> Result<(), PatternError> {
         return Ok(());
     }
     let upper = text.to_ascii_uppercase();
-    let cure = if is_method(&upper) { format!("write `{upper}`") } else { "write names such as `GET`".into() };
+    let cure =
+        if is_method(&upper) { format!("write `{upper}`") } else { "write names such as `GET`".into() };
     Err(error(message("is no method"), cure))
 }
 

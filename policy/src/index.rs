@@ -155,7 +155,9 @@ impl Index {
         }
         let text = host.to_string();
         let mut slots = self.loose.iter().filter(|slot| slot.scope.admits(asked));
-        slots.find(|slot| slot.matcher.is_match(&text) && wanted(slot.scope.place)).map(|slot| slot.scope.place)
+        slots
+            .find(|slot| slot.matcher.is_match(&text) && wanted(slot.scope.place))
+            .map(|slot| slot.scope.place)
     }
 
     /// The longest glob. Of two of equal length the one with the longer literal end wins, as it is met first.

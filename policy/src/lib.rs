@@ -33,11 +33,11 @@ mod policy;
 
 pub use address::AddressRefusal;
 pub use authority::{Authority, Scheme};
+pub use condition::Condition;
 pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
     Tunnel,
 };
-pub use condition::Condition;
 pub use document::{
     Answer, Compat, Dns, DnsType, Document, Enforcement, Entry, HandlerSource, Limits, Origin, Part, Preset,
     ResolveEntry, ResolveTarget, Route, SecretSource, Template, TemplatePart, presets,

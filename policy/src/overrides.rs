@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use crate::{
     Document, Entry, Fault, HandlerSource, Origin, Pattern, Route,
     document::{
-        OverrideSource, Rules, allowed_entry, catch_all, denied_entry, parse_overrides, routes, routes_to_json,
+        OverrideSource, Rules, allowed_entry, catch_all, denied_entry, parse_overrides, routes,
+        routes_to_json,
     },
 };
 
@@ -40,7 +41,8 @@ impl Overrides {
     /// Reads what [`Overrides::to_json`] prints, or parts of it: `deniedHosts`, `allowedHosts`, `outboundByHost` and `outbound`, as a
     /// document spells them. Handlers must be those of `document`.
     pub fn parse(text: &str, document: &Document) -> Result<Self, Fault> {
-        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } = parse_overrides(text)?;
+        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } =
+            parse_overrides(text)?;
         let mut rules = Rules::new(document.compat, Origin::RunTime);
         Ok(Self {
             denied_hosts: denied_hosts.map(|words| rules.list(words, denied_entry)).transpose()?,
@@ -109,7 +111,10 @@ impl Overrides {
     }
 
     /// The names of handlers that it uses and that `handlers` does not have.
-    pub fn missing<'a>(&'a self, handlers: &'a BTreeMap<String, HandlerSource>) -> impl Iterator<Item = &'a str> {
+    pub fn missing<'a>(
+        &'a self,
+        handlers: &'a BTreeMap<String, HandlerSource>,
+    ) -> impl Iterator<Item = &'a str> {
         let routes = self.outbound_by_host.iter().chain(&self.outbound);
         let names = routes.flat_map(|route| &route.handlers).map(String::as_str);
         names.filter(|name| !handlers.contains_key(*name))

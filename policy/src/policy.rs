@@ -15,15 +15,15 @@ use std::{
 };
 
 use crate::{
-    AddressRefusal, Answer, Binding, BindingId, CanonicalHost, Compat, Decision, Denial, Document, Enforcement,
-    Entry, Overrides, Reason, RequestFacts, Route, Rule, Scheme,
+    AddressRefusal, Answer, Binding, BindingId, Compat, Decision, Denial, Document, Enforcement, Entry,
+    Overrides, Reason, RequestFacts, Route, Rule, Scheme,
     address::{embedded, special},
     condition::{Applies, Message},
     index::{Asked, Question},
 };
 
 pub use explain::Step;
-use list::{Found, List, Numbered};
+use list::{Found, Labelled, List};
 pub use names::{Named, Resolution, Served};
 
 /// A document compiled for fast answers.
@@ -78,26 +78,30 @@ impl Policy {
         let denied = || overrides.denied(document).iter();
         let is = |wanted| move |entry: &&Entry| entry.enforcement == wanted;
         let mut bindings = Vec::new();
-        let mut routes = |step, numbered, key: &str, routes: &[Route]| {
+        let mut routes = |step, labelled, key: &str, routes: &[Route]| {
             let first = bindings.len();
             bindings.extend(routes.iter().map(Binding::from));
-            Routes { step, list: List::new(key, numbered, routes.iter().map(|route| &route.entry)), first }
+            Routes { step, list: List::new(key, labelled, routes.iter().map(|route| &route.entry)), first }
         };
         let by_host = "outboundByHost";
         Self {
-            denied: List::new("deniedHosts", Numbered::Yes, denied().filter(is(Enforcement::Enforce))),
-            monitored: List::new("deniedHosts", Numbered::Yes, denied().filter(is(Enforcement::Monitor))),
+            denied: List::new("deniedHosts", Labelled::ByNumber, denied().filter(is(Enforcement::Enforce))),
+            monitored: List::new(
+                "deniedHosts",
+                Labelled::ByNumber,
+                denied().filter(is(Enforcement::Monitor)),
+            ),
             allowed: overrides
                 .allowed(document)
-                .map(|entries| List::new("allowedHosts", Numbered::Yes, entries)),
+                .map(|entries| List::new("allowedHosts", Labelled::ByNumber, entries)),
             routes: [
-                routes(Step::RunTimeByHost, Numbered::No, by_host, &overrides.outbound_by_host),
-                routes(Step::OutboundByHost, Numbered::No, by_host, &document.outbound_by_host),
-                routes(Step::RunTimeOutbound, Numbered::Yes, "outbound", &overrides.outbound),
-                routes(Step::Outbound, Numbered::Yes, "outbound", &document.outbound),
+                routes(Step::RunTimeByHost, Labelled::ByPattern, by_host, &overrides.outbound_by_host),
+                routes(Step::OutboundByHost, Labelled::ByPattern, by_host, &document.outbound_by_host),
+                routes(Step::RunTimeOutbound, Labelled::ByKey, "outbound", &overrides.outbound),
+                routes(Step::Outbound, Labelled::ByKey, "outbound", &document.outbound),
             ],
             bindings,
-            raw: List::new("raw", Numbered::No, &document.raw),
+            raw: List::new("raw", Labelled::ByPattern, &document.raw),
             passthrough: treat::passthrough(&document.passthrough),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
             enforcement: document.enforcement,
@@ -266,7 +270,8 @@ fn customary(compat: Compat) -> Option<Arc<Answer>> {
 /// all other ports as on the one that is not named.
 fn telling_ports(document: &Document, overrides: &Overrides) -> Vec<u16> {
     let allowed = overrides.allowed(document).into_iter().flatten();
-    let routes = overrides.outbound_by_host.iter().chain(&document.outbound_by_host).map(|route| &route.entry);
+    let routes =
+        overrides.outbound_by_host.iter().chain(&document.outbound_by_host).map(|route| &route.entry);
     let entries = overrides.denied(document).iter().chain(allowed).chain(routes).chain(&document.raw);
     let mut rest: BTreeSet<u16> = entries.filter_map(|entry| entry.pattern.port).collect();
     let defaults = Scheme::ALL.map(Scheme::default_port);

@@ -84,7 +84,12 @@ const MAX_HEADERS: usize = 100;
 type Secrets = BTreeMap<String, SecretSource>;
 
 impl HandlerSource {
-    pub(super) fn read(name: &Word, words: HandlerWords, secrets: &Secrets, base: &Path) -> Result<Self, Fault> {
+    pub(super) fn read(
+        name: &Word,
+        words: HandlerWords,
+        secrets: &Secrets,
+        base: &Path,
+    ) -> Result<Self, Fault> {
         let HandlerWords { inject, deny, respond, wasm, secrets: granted, params } = words;
         let only_wasm = granted
             .as_ref()

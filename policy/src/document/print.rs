@@ -62,7 +62,8 @@ impl Condition {
 impl Answer {
     /// As a document spells it.
     pub fn to_json(&self) -> Value {
-        let headers: Map<String, Value> = self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let headers: Map<String, Value> =
+            self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         json!({ "status": self.status, "headers": headers, "body": self.body })
     }
 }

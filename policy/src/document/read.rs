@@ -3,11 +3,15 @@
 //! Receives a [`Source`] and hands on the [`Document`]: every pattern is parsed, every name that is used is one that
 //! is declared. The first mistake ends the reading, with the place of the word that is wrong.
 
-use std::{collections::{BTreeMap, HashSet}, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use super::{
-    Compat, Dns, Document, Enforcement, Entry, HandlerSource, Origin, Part, ResolveEntry, ResolveTarget, Route,
-    SecretSource,
+    Compat, Dns, Document, Enforcement, Entry, HandlerSource, Origin, Part, ResolveEntry, ResolveTarget,
+    Route, SecretSource,
     preset::preset,
     rule::{Answer, Rules},
     source::{Entries, RouteWords, SecretWords, Source, Word, Words},
@@ -82,7 +86,8 @@ fn compat(word: &Word) -> Result<Compat, Fault> {
         "cloudflare" => Ok(Compat::Cloudflare),
         other => {
             let cure = Some("write `cloudflare`, or leave `compat` out".to_owned());
-            Err(Fault::new(word.referenced.into(), format!("unknown compat `{}`", clip(other))).suggesting(cure))
+            Err(Fault::new(word.referenced.into(), format!("unknown compat `{}`", clip(other)))
+                .suggesting(cure))
         }
     }
 }

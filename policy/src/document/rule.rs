@@ -186,7 +186,8 @@ impl Rules {
         if self.costly <= MAX_COSTLY {
             return Ok(());
         }
-        let message = format!("more than {MAX_COSTLY} patterns have a `*` behind another label or amid a path");
+        let message =
+            format!("more than {MAX_COSTLY} patterns have a `*` behind another label or amid a path");
         Err(Fault::new(at, message))
     }
 

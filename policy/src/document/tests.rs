@@ -45,7 +45,11 @@ fn words(list: &[&str]) -> Vec<String> {
 }
 
 fn spelled(entries: &[Entry]) -> Vec<(String, u64)> {
-    entries.iter().map(|entry| (entry.pattern.to_string(), entry.line)).collect()
+    let line = |entry: &Entry| match entry.origin {
+        Origin::Document { source: None, line } => line,
+        _ => panic!("{entry:?}"),
+    };
+    entries.iter().map(|entry| (entry.pattern.to_string(), line(entry))).collect()
 }
 
 #[test]
@@ -61,7 +65,8 @@ fn the_hosts_of_a_document() {
         routes.collect::<Vec<_>>(),
         [("good.test".into(), &token), ("[2001:db8::1]:443".into(), &two)]
     );
-    assert_eq!((document.outbound, document.enable_internet), (words(&["github"]), true));
+    let outbound: Vec<&Vec<String>> = document.outbound.iter().map(|route| &route.handlers).collect();
+    assert_eq!((outbound, document.enable_internet), (vec![&words(&["github"])], true));
     assert_eq!(spelled(&document.raw), [at("*.db.test:5432", 11), at("[2001:db8::/32]:22", 11)]);
     let passthrough = [at("pinned.test", 13), at("https://*.pinned.test:8443", 14)];
     assert_eq!(spelled(&document.passthrough), passthrough);
@@ -75,7 +80,7 @@ fn the_handlers_of_a_document() {
     let authorization =
         vec![text("Bearer "), secret("API_TOKEN"), text(", ${x} $5 "), secret("OTHER"), text(".")];
     let wasm = |path: &str, secrets: &[&str], params| HandlerSource::Wasm {
-        path: path.to_owned(),
+        path: path.into(),
         secrets: words(secrets),
         params,
     };
@@ -111,7 +116,7 @@ fn the_rest_of_a_document() {
     let document = Document::parse(WHOLE).unwrap();
     let secrets = [
         ("API_TOKEN".to_owned(), SecretSource::Env("API_TOKEN_VARIABLE".to_owned())),
-        ("OTHER".to_owned(), SecretSource::File("secrets/other.txt".to_owned())),
+        ("OTHER".to_owned(), SecretSource::File("secrets/other.txt".into())),
     ];
     assert_eq!(document.secrets, secrets.into());
     let host = CanonicalHost::parse("api.example.test").unwrap();
@@ -128,7 +133,7 @@ fn the_rest_of_a_document() {
     let servers = ["192.0.2.53:53", "192.0.2.54:5353", "[2001:db8::53]:5353"];
     assert_eq!(document.dns.servers, servers.map(|server| server.parse().unwrap()));
     assert_eq!(document.dns.types.iter().map(|kind| kind.code()).collect::<Vec<_>>(), [16, 15]);
-    assert_eq!(document.upstream_roots, ["private-ca.pem"]);
+    assert_eq!(document.upstream_roots, [Path::new("private-ca.pem")]);
     assert_eq!(
         document.limits,
         Limits { connect_timeout_ms: 1, handler_memory_mib: 128, ..Limits::default() }

@@ -50,7 +50,9 @@ pub(super) fn passthrough(entry: &Entry) -> Result<(), PatternError> {
 
 /// Nobody sees the requests, so nothing can depend on them.
 fn named_only(entry: &Entry) -> Result<&Pattern, PatternError> {
-    if *entry != (Entry { name: entry.name.clone(), ..Entry::new(entry.pattern.clone(), entry.origin.clone()) }) {
+    if *entry
+        != (Entry { name: entry.name.clone(), ..Entry::new(entry.pattern.clone(), entry.origin.clone()) })
+    {
         let message = "nobody reads these bytes, so only `host` and `name` can be said of them";
         return Err(error(message, "leave the other keys out"));
     }

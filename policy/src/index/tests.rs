@@ -8,7 +8,7 @@ use super::*;
 
 fn index(patterns: &[&str]) -> Index {
     let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::parse(text).expect(text)).collect();
-    Index::new(&patterns)
+    Index::new(patterns.iter().map(|pattern| (pattern, Requests::All)))
 }
 
 /// Asks for `scheme://authority`; `tcp://` is a connection that is not HTTP.
@@ -16,7 +16,7 @@ fn find(index: &Index, url: &str) -> Option<usize> {
     let (scheme, authority) = url.split_once("://").expect(url);
     let scheme = Scheme::ALL.into_iter().find(|known| known.as_str() == scheme);
     let authority = crate::Authority::parse(authority, scheme.unwrap_or(Scheme::Https)).expect(url);
-    index.find(&authority.host, Asked { scheme, port: authority.port })
+    index.find(&authority.host, Asked { scheme, port: authority.port }, |_| true)
 }
 
 #[test]
@@ -196,7 +196,8 @@ proptest! {
             _ => unreachable!(),
         };
         let longest = nets.iter().map(net_of).filter(|net| net.contains(&address)).map(|net| net.prefix_len()).max();
-        let found = Index::new(&nets).find(&address.into(), Asked { scheme: None, port: 1 });
+        let found = Index::new(nets.iter().map(|net| (net, Requests::All)))
+            .find(&address.into(), Asked { scheme: None, port: 1 }, |_| true);
         prop_assert_eq!(found.map(|place| net_of(&nets[place]).prefix_len()), longest);
     }
 }

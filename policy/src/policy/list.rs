@@ -37,20 +37,25 @@ pub(super) struct Found<'a> {
 }
 
 impl List {
-    /// The rules of one key, `numbered` if a person would count them.
-    pub(super) fn new<'a>(key: &str, numbered: Numbered, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
-        Self::with_patterns(key, numbered, entries.into_iter().map(|entry| (entry.pattern.clone(), entry)))
+    /// The rules of one key.
+    pub(super) fn new<'a>(
+        key: &str,
+        labelled: Labelled,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Self {
+        Self::with_patterns(key, labelled, entries.into_iter().map(|entry| (entry.pattern.clone(), entry)))
     }
 
     /// Rules whose patterns mean something else here than where they stand.
     pub(super) fn with_patterns<'a>(
         key: &str,
-        numbered: Numbered,
+        labelled: Labelled,
         entries: impl IntoIterator<Item = (Pattern, &'a Entry)>,
     ) -> Self {
         let (patterns, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        let mut labels = Labels { key, numbered, source: None, place: 0 };
-        let requests = |entry: &&Entry| if entry.condition.is_empty() { Requests::All } else { Requests::Some };
+        let mut labels = Labels { key, labelled, source: None, place: 0 };
+        let requests =
+            |entry: &&Entry| if entry.condition.is_empty() { Requests::All } else { Requests::Some };
         let index = Index::new(patterns.iter().zip(entries.iter().map(requests)));
         let listed = |entry: &Entry| Listed {
             rule: labels.label(entry),
@@ -92,17 +97,21 @@ impl List {
     }
 }
 
-/// Whether a person would find a rule by counting.
+/// How a person finds a rule below its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbered {
-    Yes,
-    No,
+pub(super) enum Labelled {
+    /// By its pattern, and by counting.
+    ByNumber,
+    /// By its pattern.
+    ByPattern,
+    /// There is mostly one alone.
+    ByKey,
 }
 
 /// Makes the labels of one list. The places are counted in each document for itself.
 struct Labels<'a> {
     key: &'a str,
-    numbered: Numbered,
+    labelled: Labelled,
     source: Option<Origin>,
     place: usize,
 }
@@ -110,14 +119,17 @@ struct Labels<'a> {
 impl Labels<'_> {
     fn label(&mut self, entry: &Entry) -> Rule {
         let source = entry.origin.at(0);
-        let same = self.source.as_ref() == Some(&source);
-        self.place = if same { self.place + 1 } else { 0 };
+        self.place = if self.source.as_ref() == Some(&source) { self.place + 1 } else { 0 };
         self.source = Some(source);
         let name = entry.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let number = match self.numbered {
-            Numbered::Yes => format!("[{}]", self.place),
-            Numbered::No => String::new(),
-        };
-        Rule::new(format!("{name}{}{number} {} ({})", self.key, entry.pattern, entry.origin))
+        let Self { key, place, .. } = self;
+        let Entry { pattern, origin, .. } = entry;
+        let alone = entry.condition.is_empty() && matches!(origin, Origin::Document { source: None, .. });
+        Rule::new(match self.labelled {
+            Labelled::ByNumber => format!("{name}{key}[{place}] {pattern} ({origin})"),
+            Labelled::ByPattern => format!("{name}{key} {pattern} ({origin})"),
+            Labelled::ByKey if alone => format!("{name}{key}"),
+            Labelled::ByKey => format!("{name}{key} ({origin})"),
+        })
     }
 }

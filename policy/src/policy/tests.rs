@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Authority;
+use crate::{Authority, CanonicalHost};
 
 mod names;
 mod properties;
@@ -12,15 +12,15 @@ mod treat;
 fn policy(text: &str) -> Policy {
     const HANDLERS: &str = "\nhandlers: { h: { deny: {} }, g: { deny: {} }, c: { deny: {} } }\n";
     let document = Document::parse(&format!("{text}{HANDLERS}"));
-    Policy::compile(&document.unwrap_or_else(|fault| panic!("{text}: {fault}")))
+    Policy::compile(&document.unwrap_or_else(|fault| panic!("{text}: {fault}")), &Overrides::default())
 }
 
 /// `deny REASON by RULE`, `upstream by RULE` or `HANDLERS by RULE`.
 fn told(policy: &Policy, decision: Decision) -> String {
     match decision {
         Decision::Deny(denial) => format!("deny {} by {}", denial.reason, denial.rule),
-        Decision::Forward { rule, binding: None } => format!("upstream by {rule}"),
-        Decision::Forward { rule, binding: Some(id) } => {
+        Decision::Forward { rule, binding: None, .. } => format!("upstream by {rule}"),
+        Decision::Forward { rule, binding: Some(id), .. } => {
             let binding = &policy.bindings()[id.index()];
             format!("{} {} by {rule}", binding.pattern, binding.handlers.join(","))
         }
@@ -31,7 +31,7 @@ fn decide(policy: &Policy, url: &str) -> String {
     let (scheme, authority) = url.split_once("://").expect(url);
     let scheme = if scheme == "http" { Scheme::Http } else { Scheme::Https };
     let Authority { host, port } = Authority::parse(authority, scheme).expect(url);
-    told(policy, policy.decide(&RequestFacts { scheme, host: &host, port }))
+    told(policy, policy.decide(&RequestFacts { scheme, host: &host, port, method: "GET", path: "/" }))
 }
 
 /// Rows of document, URL and answer.

@@ -4,7 +4,7 @@
 //! an entry of `raw` names destination and port, or an entry of `passthrough` names a TLS server whose requests could
 //! pass anyway. All other TLS and HTTP is inspected, so that even a denial can be read by the workload.
 
-use super::{List, Numbered, Policy};
+use super::{Labelled, List, Policy};
 use crate::{
     AddressRefusal, Authority, BindingId, CanonicalHost, ConnectionFacts, Decision, Denial, Entry, Pattern,
     Protocol, Reason, Rule, Scheme, Treatment, Tunnel,
@@ -104,5 +104,9 @@ impl Policy {
 pub(super) fn passthrough(entries: &[Entry]) -> List {
     let port = |port: Option<u16>| port.or(Some(Scheme::Https.default_port()));
     let pattern = |pattern: &Pattern| Pattern { port: port(pattern.port), ..pattern.clone() };
-    List::with_patterns("passthrough", Numbered::No, entries.iter().map(|entry| (pattern(&entry.pattern), entry)))
+    List::with_patterns(
+        "passthrough",
+        Labelled::ByPattern,
+        entries.iter().map(|entry| (pattern(&entry.pattern), entry)),
+    )
 }

@@ -1,7 +1,7 @@
 //! What holds for every policy and every question, and a policy of a hundred thousand hosts.
 
 use super::*;
-use crate::{ConnectionFacts, Entry, Pattern, Protocol, Route, Treatment};
+use crate::{ConnectionFacts, Entry, Origin, Pattern, Protocol, Route, Treatment};
 
 fn pattern() -> impl Strategy<Value = String> {
     let host = prop_oneof![
@@ -16,13 +16,14 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
-    let entry = |text: String| Entry { pattern: Pattern::parse(&text).expect(&text), line: 1 };
+    let entry = |text: String| Entry::new(Pattern::parse(&text).expect(&text), Origin::RunTime);
     prop::collection::vec(pattern().prop_map(entry), 0..4)
 }
 
 fn document() -> impl Strategy<Value = Document> {
-    let route = |entry| Route { entry, handlers: vec!["h".to_owned()] };
-    let outbound = prop::collection::vec(Just("c".to_owned()), 0..2);
+    let route = |entry| Route { entry, handlers: vec!["h".to_owned()], params: None };
+    let every = || Entry::new(Pattern::parse("*").expect("a pattern"), Origin::RunTime);
+    let outbound = prop::collection::vec(Just(()).prop_map(move |()| route(every())), 0..2);
     (entries(), prop::option::of(entries()), entries(), outbound, any::<bool>(), entries()).prop_map(
         move |(denied_hosts, allowed_hosts, routes, outbound, enable_internet, passthrough)| Document {
             denied_hosts,
@@ -45,7 +46,13 @@ fn facts() -> impl Strategy<Value = (Scheme, String, u16)> {
 }
 
 fn ask(policy: &Policy, scheme: Scheme, host: &str, port: u16) -> Decision {
-    policy.decide(&RequestFacts { scheme, host: &CanonicalHost::parse(host).expect(host), port })
+    policy.decide(&RequestFacts {
+        scheme,
+        host: &CanonicalHost::parse(host).expect(host),
+        port,
+        method: "GET",
+        path: "/",
+    })
 }
 
 fn passes(decision: &Decision) -> bool {
@@ -59,7 +66,7 @@ proptest! {
     ) {
         let mut stricter = document.clone();
         stricter.denied_hosts.extend(more);
-        let (before, after) = (Policy::compile(&document), Policy::compile(&stricter));
+        let (before, after) = (Policy::compile(&document, &Overrides::default()), Policy::compile(&stricter, &Overrides::default()));
         if passes(&ask(&after, scheme, &host, port)) {
             prop_assert_eq!(ask(&after, scheme, &host, port), ask(&before, scheme, &host, port));
         }
@@ -72,7 +79,7 @@ proptest! {
     /// A server name is the workload's word: with it must not pass what would not pass without.
     #[test]
     fn nothing_is_passed_through_that_may_not_pass(document in document(), host in host(), port in prop::sample::select(&[80, 443])) {
-        let policy = Policy::compile(&document);
+        let policy = Policy::compile(&document, &Overrides::default());
         let host = CanonicalHost::parse(&host).expect("a host");
         let protocol = Protocol::Tls { server_name: Some(&host) };
         let destination = SocketAddr::from(([10, 0, 0, 1], port));
@@ -88,16 +95,16 @@ proptest! {
             Decision::Forward { binding: Some(id), .. } => Some(policy.bindings()[id.index()].pattern.clone()),
             _ => None,
         };
-        let forward = Policy::compile(&document);
+        let forward = Policy::compile(&document, &Overrides::default());
         document.outbound_by_host.reverse();
-        let backward = Policy::compile(&document);
+        let backward = Policy::compile(&document, &Overrides::default());
         let decisions = [&forward, &backward].map(|policy| pattern(policy, ask(policy, scheme, &host, port)));
         prop_assert_eq!(&decisions[0], &decisions[1]);
     }
 
     #[test]
     fn the_spelling_of_a_host_changes_no_answer(document in document(), (scheme, host, port) in facts()) {
-        let policy = Policy::compile(&document);
+        let policy = Policy::compile(&document, &Overrides::default());
         let wide: String = host.chars().map(|c| if c == '.' { '\u{ff0e}' } else { c }).collect();
         for other in [host.to_uppercase(), format!("{host}."), format!("{}\u{3002}", host.to_uppercase()), wide] {
             prop_assert_eq!(ask(&policy, scheme, &other, port), ask(&policy, scheme, &host, port));
@@ -106,7 +113,7 @@ proptest! {
 
     #[test]
     fn a_name_resolves_exactly_if_some_request_passes(document in document(), host in host()) {
-        let policy = Policy::compile(&document);
+        let policy = Policy::compile(&document, &Overrides::default());
         let ports = [22, 80, 443];
         let some = Scheme::ALL.into_iter().any(|scheme| ports.iter().any(|port| passes(&ask(&policy, scheme, &host, *port))));
         prop_assert_eq!(policy.resolves(&CanonicalHost::parse(&host).unwrap()).is_ok(), some);
@@ -116,7 +123,7 @@ proptest! {
     fn no_special_address_passes_unnamed(mut document in document(), bits in any::<u128>(), port in any::<u16>()) {
         document.outbound_by_host.clear();
         document.allowed_hosts = None;
-        let policy = Policy::compile(&document);
+        let policy = Policy::compile(&document, &Overrides::default());
         let private = std::net::Ipv4Addr::from_bits(0x0a00_0000 | (bits as u32 >> 8)).to_bits() as u128;
         for form in [
             0xffff << 32 | private,
