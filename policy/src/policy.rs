@@ -3,6 +3,7 @@
 //! Receives a [`Document`] once and facts ever after; hands on decisions. The order in which the parts of the document
 //! are asked is the order of the lines in `decide_asked`. A policy never changes: a new document makes a new one.
 
+mod may_pass;
 mod names;
 mod treat;
 

@@ -48,7 +48,7 @@ async fn treat(accepted: Accepted, facts: ConnectionFacts<'_>, instance: &Arc<In
     let generation = instance.current();
     match generation.policy().treat(&facts) {
         Treatment::Inspect => return Some(accepted),
-        Treatment::Splice(tunnel) => splice::run(accepted, tunnel, &facts, &generation, instance).await,
+        Treatment::Splice(tunnel) => splice::run(accepted, tunnel, &facts, generation, instance).await,
         Treatment::Refuse(denial) => {
             let Accepted { socket, mut trail } = accepted;
             trail.denied(&denial, generation.number());

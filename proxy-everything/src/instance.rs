@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::{
     audit::AuditLog,
-    config::{ConfigError, Document, Generation, LazyEngine, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Surroundings, Visible},
     dns::{Bounds, Names},
+    in_force::InForce,
     publish::Publish,
     tls::TlsOpener,
 };
@@ -30,6 +31,8 @@ pub struct Instance {
     pub names: Names,
     /// How many names it may ask for.
     pub bounds: Arc<Bounds>,
+    /// What may go on.
+    pub in_force: InForce,
     engine: Arc<LazyEngine>,
     visible: Visible,
     generation: watch::Sender<Arc<Generation>>,
@@ -79,8 +82,15 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let bounds = Arc::default();
-        let first = Generation::load(parts.generation, document, &parts.engine, &parts.visible, &bounds)?;
+        let (bounds, in_force) = (Arc::default(), InForce::default());
+        let shared = Surroundings {
+            engine: &parts.engine,
+            visible: &parts.visible,
+            bounds: &bounds,
+            in_force: &in_force,
+        };
+        let first = Generation::load(parts.generation, document, shared)?;
+        in_force.replace(first.rules().clone());
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
@@ -88,6 +98,7 @@ impl Instance {
             tls: parts.tls,
             names: Names::after(parts.predecessors),
             bounds,
+            in_force,
             engine: parts.engine,
             visible: parts.visible,
             generation: watch::Sender::new(Arc::new(first)),
@@ -114,7 +125,10 @@ impl Instance {
     pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.current().number() + 1;
-        let next = Generation::load(number, document, &self.engine, &self.visible, &self.bounds)?;
+        let Self { engine, visible, bounds, in_force, .. } = self;
+        let next = Generation::load(number, document, Surroundings { engine, visible, bounds, in_force })?;
+        // First: what begins under the new generation must not be measured by the old rules.
+        in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));
         tracing::info!(generation = number, "policy in force");
         Ok(number)

@@ -11,7 +11,10 @@ use policy::{HandlerSource, Policy, Template, TemplatePart};
 use zeroize::Zeroizing;
 
 use super::{Bound, ConfigError, Document, LazyEngine, Limits, Visible, secrets};
-use crate::upstream::{Resolver, Upstream};
+use crate::{
+    in_force::{InForce, Rules},
+    upstream::Upstream,
+};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
@@ -40,10 +43,10 @@ pub(super) fn bindings(
 
 /// An empty pool with the roots and addresses of `document`.
 pub(super) fn upstream(
-    policy: &Arc<Policy>,
     document: &Document,
     limits: &Limits,
-    resolver: Resolver,
+    rules: Rules,
+    in_force: &InForce,
 ) -> Result<Upstream, ConfigError> {
     let files: Result<Vec<String>, _> = document
         .parsed
@@ -61,7 +64,7 @@ pub(super) fn upstream(
         roots => roots,
     };
     let roots = roots.map_err(ConfigError::Roots)?;
-    Ok(Upstream::new(Arc::clone(policy), resolver, roots, limits.clone()))
+    Ok(Upstream::new(rules, in_force.clone(), roots, limits.clone()))
 }
 
 fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
