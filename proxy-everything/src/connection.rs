@@ -77,6 +77,8 @@ async fn open(mut accepted: Accepted, facts: ConnectionFacts<'_>, instance: &Arc
             None => return,
         }
     }
+    // The connection may outlive this generation by far, and its handlers and upstream connections must not be kept for that.
+    drop(generation);
     let Accepted { socket, mut trail } = accepted;
     match instance.tls.open(socket, &mut trail, deadline).await {
         Ok(opened) => http::serve(opened.stream, opened.transport, opened.version, trail, instance).await,
