@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod limits;
 mod load;
+mod roots;
 mod secrets;
 
 use std::{
@@ -19,6 +20,7 @@ use policy::{BindingId, DnsType, Policy};
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
+pub use roots::Roots;
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
 use crate::{
@@ -70,6 +72,8 @@ pub struct Surroundings<'a> {
     pub engine: &'a LazyEngine,
     /// What the workload has been able to see.
     pub visible: &'a Visible,
+    /// By whom upstreams are verified.
+    pub roots: &'a Roots,
     /// How many names may be looked up.
     pub bounds: &'a Arc<Bounds>,
     /// What may go on.
@@ -86,13 +90,17 @@ pub struct Bound {
 
 impl Generation {
     /// Compiles `document` as generation `number`. Reads files and compiles WebAssembly: blocks.
-    pub fn load(number: u64, document: Document, shared: Surroundings<'_>) -> Result<Self, ConfigError> {
+    pub fn load(
+        number: u64,
+        document: Document,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Self, ConfigError> {
         let policy = Arc::new(Policy::compile(&document.parsed));
         let limits = Limits::from(&document.parsed.limits);
-        let bound = load::bindings(&policy, &document, &limits, shared.engine, shared.visible)?;
-        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(shared.bounds));
+        let bound = load::bindings(&policy, &document, &limits, surroundings)?;
+        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
-        let upstream = load::upstream(&document, &limits, rules.clone(), shared.in_force)?;
+        let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;
         let Document { text, base, parsed } = document;
         let dns_types = parsed.dns.types;
         Ok(Self { rules, text, base, limits, bound, dns_types, upstream })

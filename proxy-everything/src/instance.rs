@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     audit::AuditLog,
-    config::{ConfigError, Document, Generation, LazyEngine, Surroundings, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Surroundings, Visible},
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
@@ -35,6 +35,7 @@ pub struct Instance {
     pub in_force: InForce,
     engine: Arc<LazyEngine>,
     visible: Visible,
+    roots: Roots,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
@@ -82,14 +83,15 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let (bounds, in_force) = (Arc::default(), InForce::default());
-        let shared = Surroundings {
+        let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
+        let surroundings = Surroundings {
             engine: &parts.engine,
             visible: &parts.visible,
+            roots: &roots,
             bounds: &bounds,
             in_force: &in_force,
         };
-        let first = Generation::load(parts.generation, document, shared)?;
+        let first = Generation::load(parts.generation, document, surroundings)?;
         in_force.replace(first.rules().clone());
         Ok(Self {
             id: parts.id.into(),
@@ -101,6 +103,7 @@ impl Instance {
             in_force,
             engine: parts.engine,
             visible: parts.visible,
+            roots,
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
@@ -125,8 +128,9 @@ impl Instance {
     pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.current().number() + 1;
-        let Self { engine, visible, bounds, in_force, .. } = self;
-        let next = Generation::load(number, document, Surroundings { engine, visible, bounds, in_force })?;
+        let Self { engine, visible, roots, bounds, in_force, .. } = self;
+        let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
+        let next = Generation::load(number, document, surroundings)?;
         // First: what begins under the new generation must not be measured by the old rules.
         in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));

@@ -49,7 +49,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// An empty pool whose connections are opened as `rules` and `roots` allow, and as long as those in force do, too.
-    pub fn new(rules: Rules, in_force: InForce, roots: RootCertStore, limits: Limits) -> Self {
+    pub fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
         let connector = Connector::new(rules, in_force, roots, limits.clone());
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())

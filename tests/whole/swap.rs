@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use harness::{HOST, Lab, Running, Settings, TOKEN_POLICY, User, for_each_user, processes, wait};
+use harness::{HOST, Lab, Running, Settings, TOKEN_POLICY, TestCa, User, for_each_user, processes, wait};
 use serde_json::Value;
 
 use crate::programs::{DIALOGUE, PYTHON, STEADY};
@@ -15,6 +15,7 @@ for_each_user!(
     the_next_request_meets_the_new_policy,
     a_request_in_flight_ends_under_the_old_policy,
     a_rotated_secret_is_read_again,
+    the_systems_roots_are_read_again,
     many_swaps_under_load,
 );
 
@@ -88,6 +89,29 @@ secrets: { TOKEN: { file: token.txt } }
     applied(&running, policy);
     assert_eq!(running.ask("GET /token"), "200 the token is right");
     let _ = running.finish().ok();
+}
+
+/// The document names none, so that only the system's count.
+fn the_systems_roots_are_read_again(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings::default());
+    let roots = lab.write("roots.pem", &TestCa::new().pem());
+    let mut running = lab
+        .run(TEAPOT_POLICY, &[&origin])
+        .env("SSL_CERT_FILE", roots.to_str().unwrap())
+        .start(&[PYTHON, "-c", DIALOGUE, HOST]);
+    let policy = format!("allowedHosts: [api.example.test]\nresolve:\n{}", origin.resolve_entries());
+    let apply = |running: &Running<'_>| {
+        assert_eq!(running.admin("PUT", "/v1/policy", &policy).status, 200);
+    };
+    assert!(running.ask("GET /").starts_with("418"));
+    apply(&running);
+    assert!(running.ask("GET /").starts_with("502 "));
+    lab.write("roots.pem", &lab.ca.pem());
+    apply(&running);
+    assert_eq!(running.ask("GET /"), "200 hello from api.example.test");
+    let finished = running.finish().ok();
+    assert_eq!(finished.audit.exchanges()[1]["error"], "upstream_tls_untrusted");
 }
 
 /// By default 1,500, which is 15 seconds; the variable SWAPS says otherwise. Each document says its own generation, in the answer

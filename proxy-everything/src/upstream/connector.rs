@@ -37,7 +37,7 @@ struct Inner {
 }
 
 impl Connector {
-    pub(super) fn new(rules: Rules, in_force: InForce, roots: RootCertStore, limits: Limits) -> Self {
+    pub(super) fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
         let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self(Arc::new(Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits }))
