@@ -5,6 +5,7 @@
 
 mod explain;
 mod list;
+mod may_pass;
 mod names;
 mod treat;
 

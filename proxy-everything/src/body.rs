@@ -1,5 +1,6 @@
 //! Bodies on their way through: counted for the record, never gathered, and never silent for longer than the limit. The
-//! response's body carries the exchange's trail, so that the record is written when its last byte has gone, or never will.
+//! response's body carries the exchange's trail, so that the record is written when its last byte has gone, or never will. Both
+//! end, in the middle, when a new policy denies the exchange.
 
 use std::{
     pin::Pin,
@@ -17,7 +18,11 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Sleep, sleep};
 
-use crate::audit::{ExchangeTrail, Notes};
+use crate::{
+    audit::{ExchangeTrail, Notes},
+    error::UpstreamError,
+    in_force::Permit,
+};
 
 /// Nothing came for too long.
 #[derive(Debug, thiserror::Error)]
@@ -25,16 +30,19 @@ use crate::audit::{ExchangeTrail, Notes};
 pub struct Stalled;
 
 /// Wraps the body of a request: counts what the workload sends.
-pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration) -> Body
+pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: Permit) -> Body
 where
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
-    Passing { body, count: Count::FromWorkload(Sending(notes)), idle: Idle::new(idle) }.boxed_unsync()
+    let count = Count::FromWorkload(Sending(notes));
+    Passing { body, count, idle: Idle::new(idle), lease: Lease::new(Some(permit)) }.boxed_unsync()
 }
 
-/// Wraps the body of a response: counts what the workload is given, and ends the trail.
-pub fn response(body: Body, trail: ExchangeTrail, idle: Duration) -> Body {
-    Passing { body, count: Count::ToWorkload(Box::new(trail)), idle: Idle::new(idle) }.boxed_unsync()
+/// Wraps the body of a response: counts what the workload is given, and ends the trail. What the proxy says by itself needs no
+/// permit.
+pub fn response(body: Body, trail: ExchangeTrail, idle: Duration, permit: Option<Permit>) -> Body {
+    let count = Count::ToWorkload(Box::new(trail));
+    Passing { body, count, idle: Idle::new(idle), lease: Lease::new(permit) }.boxed_unsync()
 }
 
 /// Notes, when it is dropped with its body, that the request has been sent.
@@ -70,6 +78,7 @@ struct Passing<B> {
     body: B,
     count: Count,
     idle: Idle,
+    lease: Lease,
 }
 
 impl<B> http_body::Body for Passing<B>
@@ -84,7 +93,13 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if !this.lease.holds() {
+            return this.revoked();
+        }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            if this.lease.poll_revoked(cx).is_ready() {
+                return this.revoked();
+            }
             ready!(this.idle.poll_elapsed(cx));
             this.count.broke("body_stalled");
             return Poll::Ready(Some(Err(Stalled.into())));
@@ -110,6 +125,35 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<B> Passing<B> {
+    fn revoked<T>(&mut self) -> Poll<Option<Result<T, BodyError>>> {
+        let error = UpstreamError::Revoked;
+        self.count.broke(error.kind());
+        Poll::Ready(Some(Err(error.into())))
+    }
+}
+
+/// A permit that is watched only once a body has had to wait.
+struct Lease {
+    permit: Option<Permit>,
+    revoked: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Lease {
+    fn new(permit: Option<Permit>) -> Self {
+        Self { permit, revoked: None }
+    }
+
+    fn holds(&self) -> bool {
+        self.permit.as_ref().is_none_or(Permit::holds)
+    }
+
+    fn poll_revoked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(permit) = &self.permit else { return Poll::Pending };
+        self.revoked.get_or_insert_with(|| Box::pin(permit.revoked())).as_mut().poll(cx)
     }
 }
 

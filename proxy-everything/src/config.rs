@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod limits;
 mod load;
+mod roots;
 mod secrets;
 
 use std::{
@@ -19,10 +20,12 @@ use policy::{BindingId, DnsType, Policy};
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
+pub use roots::Roots;
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
 use crate::{
     dns::Bounds,
+    in_force::{InForce, Rules},
     upstream::{Resolver, Upstream},
 };
 
@@ -53,15 +56,28 @@ impl Document {
 
 /// Everything that decides about exchanges, made of one document. Immutable; replaced as a whole.
 pub struct Generation {
-    number: u64,
+    rules: Rules,
     text: String,
     base: PathBuf,
     limits: Limits,
-    policy: Arc<Policy>,
     bound: Vec<Bound>,
-    resolver: Resolver,
     dns_types: Vec<DnsType>,
     upstream: Upstream,
+}
+
+/// What all generations of an instance have in common.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Compiles handlers.
+    pub engine: &'a LazyEngine,
+    /// What the workload has been able to see.
+    pub visible: &'a Visible,
+    /// By whom upstreams are verified.
+    pub roots: &'a Roots,
+    /// How many names may be looked up.
+    pub bounds: &'a Arc<Bounds>,
+    /// What may go on.
+    pub in_force: &'a InForce,
 }
 
 /// A binding, ready to run.
@@ -77,23 +93,27 @@ impl Generation {
     pub fn load(
         number: u64,
         document: Document,
-        engine: &LazyEngine,
-        visible: &Visible,
-        bounds: &Arc<Bounds>,
+        surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
         let policy = Arc::new(Policy::compile(&document.parsed));
         let limits = Limits::from(&document.parsed.limits);
-        let bound = load::bindings(&policy, &document, &limits, engine, visible)?;
-        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(bounds));
-        let upstream = load::upstream(&policy, &document, &limits, resolver.clone())?;
+        let bound = load::bindings(&policy, &document, &limits, surroundings)?;
+        let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
+        let rules = Rules { generation: number, policy, resolver };
+        let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;
         let Document { text, base, parsed } = document;
         let dns_types = parsed.dns.types;
-        Ok(Self { number, text, base, limits, policy, bound, resolver, dns_types, upstream })
+        Ok(Self { rules, text, base, limits, bound, dns_types, upstream })
     }
 
     /// Grows with every accepted change.
     pub fn number(&self) -> u64 {
-        self.number
+        self.rules.generation
+    }
+
+    /// What decides, and what goes on being asked.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The document it was made of, as it was given.
@@ -113,7 +133,7 @@ impl Generation {
 
     /// What decides.
     pub fn policy(&self) -> &Policy {
-        &self.policy
+        &self.rules.policy
     }
 
     /// The handlers of a binding that the policy chose.
@@ -123,7 +143,7 @@ impl Generation {
 
     /// Where names lead.
     pub fn resolver(&self) -> &Resolver {
-        &self.resolver
+        &self.rules.resolver
     }
 
     /// Types of DNS record that are passed on beside the usual ones.

@@ -48,7 +48,7 @@ async fn treat(accepted: Accepted, facts: ConnectionFacts<'_>, instance: &Arc<In
     let generation = instance.current();
     match generation.policy().treat(&facts) {
         Treatment::Inspect => return Some(accepted),
-        Treatment::Splice(tunnel) => splice::run(accepted, tunnel, &facts, &generation, instance).await,
+        Treatment::Splice(tunnel) => splice::run(accepted, tunnel, &facts, generation, instance).await,
         Treatment::Refuse(denial) => {
             let Accepted { socket, mut trail } = accepted;
             trail.denied(&denial, generation.number());
@@ -77,6 +77,8 @@ async fn open(mut accepted: Accepted, facts: ConnectionFacts<'_>, instance: &Arc
             None => return,
         }
     }
+    // The connection may outlive this generation by far, and its handlers and upstream connections must not be kept for that.
+    drop(generation);
     let Accepted { socket, mut trail } = accepted;
     match instance.tls.open(socket, &mut trail, deadline).await {
         Ok(opened) => http::serve(opened.stream, opened.transport, opened.version, trail, instance).await,

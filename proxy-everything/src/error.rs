@@ -41,9 +41,6 @@ pub enum ConnectionError {
     /// The audit log cannot be written.
     #[error("the audit log cannot be written")]
     NoAudit,
-    /// The policy in force no longer allows a tunnel.
-    #[error("a new policy denies it")]
-    Revoked,
 }
 
 impl ConnectionError {
@@ -59,7 +56,6 @@ impl ConnectionError {
             Self::Upstream(error) => error.kind(),
             Self::Idle => "idle",
             Self::NoAudit => "audit_failed",
-            Self::Revoked => "revoked",
         }
     }
 
@@ -166,8 +162,12 @@ impl ExchangeError {
         }
     }
 
-    /// Whether the answer is no, as against: something broke.
+    /// Whether the answer is no, as against: something broke. What was let pass and taken back later was let pass.
     pub fn is_denial(&self) -> bool {
-        self.status().is_client_error() || matches!(self, Self::DeniedByHandler { .. })
+        match self {
+            Self::DeniedByHandler { .. } => true,
+            Self::Upstream(UpstreamError::Revoked) => false,
+            _ => self.status().is_client_error(),
+        }
     }
 }

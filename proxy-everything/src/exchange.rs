@@ -1,6 +1,7 @@
 //! An exchange: one request and its response. The second of the two places where policy is asked. The policy decides, the
 //! handlers run, the upstream answers; whatever happens, the workload gets a response and the audit log one record. The
-//! generation is taken once, at the start, so that an exchange is judged and served by one policy throughout.
+//! generation is taken once, at the start, so that an exchange is served by one policy throughout; it ends early if a new one
+//! denies it.
 
 use std::sync::Arc;
 
@@ -12,9 +13,10 @@ use policy::{Decision, RequestFacts, Rule, Scheme};
 use crate::{
     audit::{ExchangeTrail, Notes, Record},
     body,
-    config::Generation,
+    config::{Bound, Generation},
     error::{ExchangeError, UpstreamError, problem},
     http::{Transport, clean_request, clean_response, target},
+    in_force::Permit,
     instance::Instance,
     linger::{Lingering, lingering},
 };
@@ -34,12 +36,15 @@ pub async fn run(
     let request = lingering(request);
     let answer =
         Exchange { instance, generation, trail: &mut trail }.answer(request, transport, connection).await;
-    let response = answer.unwrap_or_else(|error| {
-        trail.failed(&error);
-        problem(&error, &trail.request_id())
-    });
+    let (response, permit) = match answer {
+        Ok((response, permit)) => (response, Some(permit)),
+        Err(error) => {
+            trail.failed(&error);
+            (problem(&error, &trail.request_id()), None)
+        }
+    };
     trail.answered(response.status());
-    response.map(|body| body::response(body, trail, idle))
+    response.map(|body| body::response(body, trail, idle, permit))
 }
 
 struct Exchange<'a> {
@@ -54,7 +59,7 @@ impl Exchange<'_> {
         request: Request<Lingering>,
         transport: &Transport,
         connection: &Record,
-    ) -> Result<Response<Body>, ExchangeError> {
+    ) -> Result<(Response<Body>, Permit), ExchangeError> {
         if self.instance.audit.is_failing() {
             return Err(ExchangeError::NoAudit);
         }
@@ -71,20 +76,36 @@ impl Exchange<'_> {
 
         let (mut head, body) = request.into_parts();
         clean_request(&mut head, scheme, &authority)?;
-        let body = body::request(body, Arc::clone(self.trail.notes()), self.generation.limits().body_idle());
-        let request = Request::from_parts(head, body);
-        let onward =
-            Onward { generation: Arc::clone(&self.generation), notes: Arc::clone(self.trail.notes()) };
-        let response = match bound {
-            None => onward.send(request).await?,
-            Some(bound) => {
-                let context = self.context(Arc::clone(&bound.pattern));
-                self.handle(request, &bound.chain, &context, onward, scheme, &rule).await?
-            }
+        let notes = self.trail.notes();
+        let permit = self.instance.in_force.permit(scheme, authority, Arc::clone(notes));
+        let idle = self.generation.limits().body_idle();
+        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, permit.clone()));
+        let onward = Onward {
+            generation: Arc::clone(&self.generation),
+            notes: Arc::clone(notes),
+            permit: permit.clone(),
+        };
+        let response = tokio::select! {
+            biased;
+            () = permit.revoked() => return Err(UpstreamError::Revoked.into()),
+            response = self.respond(request, bound, onward, scheme, &rule) => response?,
         };
         let (mut head, body) = response.into_parts();
         clean_response(&mut head);
-        Ok(Response::from_parts(head, body))
+        Ok((Response::from_parts(head, body), permit))
+    }
+
+    async fn respond(
+        &self,
+        request: Request<Body>,
+        bound: Option<&Bound>,
+        onward: Onward,
+        scheme: Scheme,
+        rule: &Rule,
+    ) -> Result<Response<Body>, ExchangeError> {
+        let Some(bound) = bound else { return Ok(onward.send(request).await?) };
+        let context = self.context(Arc::clone(&bound.pattern));
+        self.handle(request, &bound.chain, &context, onward, scheme, rule).await
     }
 
     fn context(&self, matched: Arc<str>) -> Context {
@@ -128,14 +149,21 @@ impl Exchange<'_> {
 }
 
 /// The end of every handler chain: the upstream, as this exchange's generation configures it.
+#[derive(Clone)]
 struct Onward {
     generation: Arc<Generation>,
     notes: Arc<Notes>,
+    permit: Permit,
 }
 
 impl Onward {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let result = self.generation.upstream().send(request, &self.notes).await;
+        // A handler may have thought for long.
+        let result = if self.permit.holds() {
+            self.generation.upstream().send(request, &self.notes).await
+        } else {
+            Err(UpstreamError::Revoked)
+        };
         if let Err(error) = &result {
             self.notes.not_reached(error.clone());
         }
@@ -145,7 +173,7 @@ impl Onward {
 
 impl Fetch for Onward {
     fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
-        let onward = Self { generation: Arc::clone(&self.generation), notes: Arc::clone(&self.notes) };
+        let onward = self.clone();
         Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
     }
 }

@@ -107,8 +107,11 @@ pub async fn serve<S>(
 }
 
 /// Clients that close TCP without closing TLS first are common, and lose nothing between two exchanges; an exchange that is
-/// cut off leaves a record of its own.
+/// cut off, by them or by us, leaves a record of its own.
 fn is_plain_end(error: &hyper::Error) -> bool {
+    if error.is_user() {
+        return true;
+    }
     let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
     cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset))
 }

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::{
     audit::AuditLog,
-    config::{ConfigError, Document, Generation, LazyEngine, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Surroundings, Visible},
     dns::{Bounds, Names},
+    in_force::InForce,
     publish::Publish,
     tls::TlsOpener,
 };
@@ -30,8 +31,11 @@ pub struct Instance {
     pub names: Names,
     /// How many names it may ask for.
     pub bounds: Arc<Bounds>,
+    /// What may go on.
+    pub in_force: InForce,
     engine: Arc<LazyEngine>,
     visible: Visible,
+    roots: Roots,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
@@ -79,8 +83,16 @@ pub struct Parts {
 impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
-        let bounds = Arc::default();
-        let first = Generation::load(parts.generation, document, &parts.engine, &parts.visible, &bounds)?;
+        let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
+        let surroundings = Surroundings {
+            engine: &parts.engine,
+            visible: &parts.visible,
+            roots: &roots,
+            bounds: &bounds,
+            in_force: &in_force,
+        };
+        let first = Generation::load(parts.generation, document, surroundings)?;
+        in_force.replace(first.rules().clone());
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
@@ -88,8 +100,10 @@ impl Instance {
             tls: parts.tls,
             names: Names::after(parts.predecessors),
             bounds,
+            in_force,
             engine: parts.engine,
             visible: parts.visible,
+            roots,
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             changing: Mutex::new(()),
@@ -114,7 +128,11 @@ impl Instance {
     pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.current().number() + 1;
-        let next = Generation::load(number, document, &self.engine, &self.visible, &self.bounds)?;
+        let Self { engine, visible, roots, bounds, in_force, .. } = self;
+        let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
+        let next = Generation::load(number, document, surroundings)?;
+        // First: what begins under the new generation must not be measured by the old rules.
+        in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));
         tracing::info!(generation = number, "policy in force");
         Ok(number)

@@ -24,6 +24,7 @@ pub mod body;
 pub mod linger;
 pub mod socket;
 pub mod instance;
+pub mod in_force;
 pub mod serving;
 pub mod fleet;
 pub mod keeper;

@@ -2,12 +2,18 @@
 //! ways, half-closes included. A tunnel outlives the policy that opened it for at most a second: when a new generation
 //! would not open it, it is closed.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use policy::{ConnectionFacts, Treatment, Tunnel};
 use tokio::io::copy_bidirectional_with_sizes;
 
-use crate::{accept::Accepted, config::Generation, error::ConnectionError, instance::Instance};
+use crate::{
+    accept::Accepted,
+    config::Generation,
+    error::{ConnectionError, UpstreamError},
+    in_force::Rules,
+    instance::Instance,
+};
 
 /// Each direction's buffer, in bytes; larger ones bring nothing on loopback.
 const BUFFER: usize = 64 * 1024;
@@ -17,7 +23,7 @@ pub async fn run(
     accepted: Accepted,
     tunnel: Tunnel,
     facts: &ConnectionFacts<'_>,
-    generation: &Generation,
+    generation: Arc<Generation>,
     instance: &Instance,
 ) {
     let Accepted { mut socket, mut trail } = accepted;
@@ -26,22 +32,31 @@ pub async fn run(
         return socket.reset();
     }
     trail.spliced(&tunnel, generation.number());
-    let (mut upstream, address) = match generation.upstream().tunnel(&tunnel).await {
+    let limit = generation.limits().splice_idle();
+    let dialled = generation.upstream().tunnel(&tunnel);
+    let opens = |rules: &Rules| opens(rules, facts, &tunnel);
+    let (mut upstream, address) = match instance.in_force.hold(|rules| opens(rules).is_some(), dialled).await
+    {
         Ok(connected) => connected,
         Err(error) => {
             trail.failed(&ConnectionError::Upstream(error));
             return socket.reset();
         }
     };
+    // A tunnel may last for days, and handlers and pool of its generation need not.
+    drop(generation);
     trail.upstream(address);
+    let may_lead_there =
+        |rules: &Rules| opens(rules).is_some_and(|now| rules.may_dial(now.scheme, &now.to, address));
+    let revoked = instance.in_force.until(|rules| (!may_lead_there(rules)).then_some(()));
     let traffic = socket.traffic();
     let copied = copy_bidirectional_with_sizes(&mut socket, &mut upstream, BUFFER, BUFFER);
     let ended = tokio::select! {
         // First, so that nothing passes if the policy changed while the upstream was dialled.
         biased;
-        () = revoked(instance, facts, &tunnel, address) => Err(ConnectionError::Revoked),
+        () = revoked => Err(ConnectionError::Upstream(UpstreamError::Revoked)),
         copied = copied => copied.map(drop).map_err(ConnectionError::Workload),
-        () = idle(|| traffic.total(), generation.limits().splice_idle()) => Err(ConnectionError::Idle),
+        () = idle(|| traffic.total(), limit) => Err(ConnectionError::Idle),
     };
     if let Err(error) = ended {
         trail.failed(&error);
@@ -49,21 +64,11 @@ pub async fn run(
     }
 }
 
-/// Returns once a generation is in force that would not have opened this tunnel to this address.
-async fn revoked(instance: &Instance, facts: &ConnectionFacts<'_>, tunnel: &Tunnel, address: SocketAddr) {
-    let mut generations = instance.generations();
-    loop {
-        let generation = Arc::clone(&generations.borrow_and_update());
-        let opens = match generation.policy().treat(facts) {
-            Treatment::Splice(now) => now.to == tunnel.to && generation.upstream().may_reach(&now, address),
-            _ => false,
-        };
-        if !opens {
-            return;
-        }
-        if generations.changed().await.is_err() {
-            return std::future::pending().await;
-        }
+/// The tunnel that `rules` would open, if it goes to the same place.
+fn opens(rules: &Rules, facts: &ConnectionFacts<'_>, tunnel: &Tunnel) -> Option<Tunnel> {
+    match rules.policy.treat(facts) {
+        Treatment::Splice(now) if now.to == tunnel.to => Some(now),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use hyper_util::{
     client::legacy::{self, Client},
     rt::{TokioExecutor, TokioTimer},
 };
-use policy::{Policy, Tunnel};
+use policy::Tunnel;
 use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
@@ -25,7 +25,12 @@ pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
 pub use stream::UpstreamAddress;
 
-use crate::{audit::Notes, config::Limits, error::UpstreamError};
+use crate::{
+    audit::Notes,
+    config::Limits,
+    error::UpstreamError,
+    in_force::{InForce, Rules},
+};
 
 /// Idle connections that are kept for one authority.
 const MAX_IDLE_PER_HOST: usize = 32;
@@ -43,9 +48,9 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// An empty pool whose connections are opened as `policy`, `resolver` and `roots` allow.
-    pub fn new(policy: Arc<Policy>, resolver: Resolver, roots: RootCertStore, limits: Limits) -> Self {
-        let connector = Connector::new(policy, resolver, roots, limits.clone());
+    /// An empty pool whose connections are opened as `rules` and `roots` allow, and as long as those in force do, too.
+    pub fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
+        let connector = Connector::new(rules, in_force, roots, limits.clone());
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -79,11 +84,6 @@ impl Upstream {
     /// Opens a connection of its own for bytes that pass unseen, and says which address it leads to.
     pub async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
         self.connector.tunnel(tunnel).await
-    }
-
-    /// Whether a tunnel that leads to `address` could be opened now.
-    pub fn may_reach(&self, tunnel: &Tunnel, address: SocketAddr) -> bool {
-        self.connector.may_reach(tunnel, address)
     }
 }
 

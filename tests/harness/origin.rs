@@ -11,7 +11,7 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -89,6 +89,10 @@ struct Shared {
     settings: Settings,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicU64,
+    /// Connections that are open, those that still shake hands among them.
+    open: AtomicU64,
+    /// Bytes of the bodies that were sent to `/upload` and `/duplex`.
+    received: AtomicU64,
     held: watch::Sender<bool>,
 }
 
@@ -113,8 +117,14 @@ impl Origin {
         let addresses = [0, 1].map(|index: usize| listeners[index].local_addr().expect("an address"));
         let tls = serve::tls(ca, &settings);
         let (held, _) = watch::channel(true);
-        let shared =
-            Arc::new(Shared { settings, seen: Mutex::default(), connections: AtomicU64::new(0), held });
+        let shared = Arc::new(Shared {
+            settings,
+            seen: Mutex::default(),
+            connections: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            held,
+        });
         let (stop, stopped) = oneshot::channel();
         let serving = shared.clone();
         let thread = std::thread::spawn(move || serve::run(listeners, tls, serving, stopped));
@@ -124,6 +134,16 @@ impl Origin {
     /// Every request so far.
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of bodies have come so far, for `/upload` and `/duplex`.
+    pub fn received(&self) -> u64 {
+        self.shared.received.load(Ordering::Relaxed)
     }
 
     /// Lets every request for `/hold` go on, now and later.

@@ -31,6 +31,7 @@ mod policy;
 mod programs;
 mod protocols;
 mod publish;
+mod revoked;
 mod sealed;
 mod secrets;
 mod sidecar;

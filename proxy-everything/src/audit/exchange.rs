@@ -54,7 +54,8 @@ impl Notes {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
     }
 
-    fn address(&self) -> Option<SocketAddr> {
+    /// The upstream that answered, if one did.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).address
     }
 }

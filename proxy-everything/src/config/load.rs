@@ -4,14 +4,13 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use certs::{CertError, SystemRoots};
 use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use policy::{HandlerSource, Policy, Template, TemplatePart};
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Document, LazyEngine, Limits, Visible, secrets};
-use crate::upstream::{Resolver, Upstream};
+use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings, secrets};
+use crate::{in_force::Rules, upstream::Upstream};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
@@ -20,11 +19,10 @@ pub(super) fn bindings(
     policy: &Policy,
     document: &Document,
     limits: &Limits,
-    engine: &LazyEngine,
-    visible: &Visible,
+    surroundings: Surroundings<'_>,
 ) -> Result<Vec<Bound>, ConfigError> {
-    let secrets = secrets::read(document, visible)?;
-    let make = Make { secrets: &secrets, document, engine, limits };
+    let secrets = secrets::read(document, surroundings.visible)?;
+    let make = Make { secrets: &secrets, document, engine: surroundings.engine, limits };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
         let handler = make.handler(name, source)?;
@@ -40,10 +38,10 @@ pub(super) fn bindings(
 
 /// An empty pool with the roots and addresses of `document`.
 pub(super) fn upstream(
-    policy: &Arc<Policy>,
     document: &Document,
     limits: &Limits,
-    resolver: Resolver,
+    rules: Rules,
+    surroundings: Surroundings<'_>,
 ) -> Result<Upstream, ConfigError> {
     let files: Result<Vec<String>, _> = document
         .parsed
@@ -51,17 +49,8 @@ pub(super) fn upstream(
         .iter()
         .map(|path| read(&document.path(path), |path| fs::read_to_string(path)))
         .collect();
-    let files = files?;
-    let extra: Vec<&str> = files.iter().map(String::as_str).collect();
-    let roots = match certs::upstream_roots(SystemRoots::Use, &extra) {
-        // Private roots are enough for a system that has no public ones.
-        Err(CertError::SystemRoots { .. }) if !extra.is_empty() => {
-            certs::upstream_roots(SystemRoots::Ignore, &extra)
-        }
-        roots => roots,
-    };
-    let roots = roots.map_err(ConfigError::Roots)?;
-    Ok(Upstream::new(Arc::clone(policy), resolver, roots, limits.clone()))
+    let roots = surroundings.roots.with(files?).map_err(ConfigError::Roots)?;
+    Ok(Upstream::new(rules, surroundings.in_force.clone(), roots, limits.clone()))
 }
 
 fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {

@@ -35,11 +35,21 @@ pub(super) struct Answer {
     pub(super) decision: Decision,
     pub(super) rule: Option<Rule>,
     pub(super) error: Option<&'static str>,
+    /// Who denied it, if a later generation than it began under.
+    pub(super) generation: Option<u64>,
 }
 
 impl Answer {
     fn allowed(rule: Option<Rule>, code: ResponseCode, records: Vec<Record>) -> Self {
-        Self { code, records, explanation: None, decision: Decision::Allow, rule, error: None }
+        Self {
+            code,
+            records,
+            explanation: None,
+            decision: Decision::Allow,
+            rule,
+            error: None,
+            generation: None,
+        }
     }
 
     /// A refusal for reasons that are not the policy's own words.
@@ -52,6 +62,7 @@ impl Answer {
             decision: Decision::Deny,
             rule: None,
             error: Some(error),
+            generation: None,
         }
     }
 
@@ -145,7 +156,16 @@ impl Asked<'_> {
             );
         }
         let (resolver, policy) = (self.generation.resolver(), self.generation.policy());
-        let error = match resolver.records(&self.host, self.kind, policy).await {
+        let denied = self.instance.in_force.until(|rules| {
+            let denial = rules.policy.resolves(&self.host).err()?;
+            Some(Answer { generation: Some(rules.generation), ..Answer::denied(denial) })
+        });
+        let found = tokio::select! {
+            biased;
+            answer = denied => return answer,
+            found = resolver.records(&self.host, self.kind, policy) => found,
+        };
+        let error = match found {
             Ok(found) => return self.found(&found),
             Err(error) => error,
         };

@@ -98,6 +98,7 @@ impl Trail {
         self.record.decision = Some(answer.decision);
         self.record.rule = answer.rule.as_ref().map(ToString::to_string);
         self.record.error = answer.error;
+        self.record.generation = answer.generation.unwrap_or(self.record.generation);
         reply.code(answer.code);
         reply.answers(answer.records);
         if let Some((why, text)) = answer.explanation {

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, header};
 use http_body_util::{BodyExt, Full};
 use serde::Serialize;
 
-use super::ExchangeError;
+use super::{ExchangeError, UpstreamError};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +29,10 @@ struct Problem<'a> {
 const ASK: &str = "This network only reaches what its policy allows. If you need this host, ask whoever runs this sandbox to \
                    allow it, and quote the requestId.";
 
+fn is_policys(error: &ExchangeError) -> bool {
+    matches!(error, ExchangeError::Denied(_) | ExchangeError::Upstream(UpstreamError::Revoked))
+}
+
 /// Renders `error` as the answer to the request `request_id`.
 pub fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
     let status = error.status();
@@ -40,7 +44,7 @@ pub fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
         reason: error.kind(),
         rule: error.rule(),
         request_id,
-        help: matches!(error, ExchangeError::Denied(_)).then_some(ASK),
+        help: is_policys(error).then_some(ASK),
     };
     let mut text = serde_json::to_vec(&problem).unwrap_or_default();
     text.push(b'\n');

@@ -20,6 +20,9 @@ pub enum UpstreamError {
     /// The name leads only to addresses that may not be dialled.
     #[error("{}", explain(.0))]
     AddressRefused(policy::AddressRefusal),
+    /// A new policy denies where it leads, or what it is for.
+    #[error("a new policy denies it")]
+    Revoked,
     /// Every address refused the connection, or could not be routed to.
     #[error("the upstream refused the connection: {0}")]
     Connect(Arc<io::Error>),
@@ -44,7 +47,9 @@ impl UpstreamError {
     /// 502 or 504 (RFC 9110, 15.6).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::AddressRefused(_) | Self::NameRefused(NameRefusal::Tunnel) => StatusCode::FORBIDDEN,
+            Self::AddressRefused(_) | Self::NameRefused(NameRefusal::Tunnel) | Self::Revoked => {
+                StatusCode::FORBIDDEN
+            }
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Broke(_) => StatusCode::BAD_GATEWAY,
@@ -57,6 +62,7 @@ impl UpstreamError {
             Self::Resolve(_) => "dns_failed",
             Self::NameRefused(refusal) => refusal.kind(),
             Self::AddressRefused(_) => "address_refused",
+            Self::Revoked => "revoked",
             Self::Connect(_) => "upstream_refused",
             Self::ConnectTimeout => "upstream_connect_timeout",
             Self::Tls(fault) => fault.kind(),

@@ -1,26 +1,28 @@
 //! Opening a connection: receives scheme and authority, hands on a stream to a server that was verified to be it. Never falls
-//! back: a certificate that does not verify is a failure, not a reason to try without.
+//! back: a certificate that does not verify is a failure, not a reason to try without. While it waits, the policy may change, and
+//! then it gives up: the pool goes on opening connections for requests that are long over.
 
 use std::{
     future::Future,
+    io::ErrorKind,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use policy::{Authority, Policy, Scheme, Tunnel};
+use policy::{Authority, Scheme, Tunnel};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{LookupError, Resolver, stream::UpstreamStream};
+use super::{LookupError, stream::UpstreamStream};
 use crate::{
     config::Limits,
     error::{TlsFault, UpstreamError},
+    in_force::{InForce, Rules},
 };
 
 /// Opens connections for the pool.
@@ -28,27 +30,23 @@ use crate::{
 pub(super) struct Connector(Arc<Inner>);
 
 struct Inner {
-    policy: Arc<Policy>,
-    resolver: Resolver,
+    rules: Rules,
+    in_force: InForce,
     tls: TlsConnector,
     limits: Limits,
 }
 
 impl Connector {
-    pub(super) fn new(policy: Arc<Policy>, resolver: Resolver, roots: RootCertStore, limits: Limits) -> Self {
+    pub(super) fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
         let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self(Arc::new(Inner { policy, resolver, tls: TlsConnector::from(Arc::new(tls)), limits }))
+        Self(Arc::new(Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits }))
     }
 
     /// Within `connectTimeoutMs`, the look-up of the name included: the workload has nothing else to wait for.
     pub(super) async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
         let dialled = self.0.dial(tunnel.scheme, &tunnel.to);
         timeout(self.0.limits.connect(), dialled).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
-    }
-
-    pub(super) fn may_reach(&self, tunnel: &Tunnel, address: SocketAddr) -> bool {
-        self.0.resolver.judge(address, tunnel.scheme, &tunnel.to, &self.0.policy).is_ok()
     }
 }
 
@@ -79,7 +77,10 @@ impl Inner {
         let (tcp, address) = self.dial(Some(scheme), &authority).await?;
         match scheme {
             Scheme::Http => Ok(UpstreamStream::plain(tcp, address)),
-            Scheme::Https => self.handshake(tcp, address, &authority).await,
+            Scheme::Https => {
+                let opened = self.handshake(tcp, address, &authority);
+                self.in_force.hold(|rules| rules.may_dial(Some(scheme), &authority, address), opened).await
+            }
         }
     }
 
@@ -88,8 +89,35 @@ impl Inner {
         scheme: Option<Scheme>,
         authority: &Authority,
     ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let addresses = self.resolver.resolve(scheme, authority, &self.policy).await?;
-        connect_tcp(&addresses, self.limits.connect()).await
+        let resolved = self.rules.resolver.resolve(scheme, authority, &self.rules.policy);
+        let addresses =
+            self.in_force.hold(|rules| rules.policy.may_pass(scheme, authority), resolved).await?;
+        let connected = self.connect_tcp(scheme, authority, &addresses);
+        timeout(self.limits.connect(), connected).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
+    }
+
+    /// Connects to the first of `addresses` that answers.
+    async fn connect_tcp(
+        &self,
+        scheme: Option<Scheme>,
+        authority: &Authority,
+        addresses: &[SocketAddr],
+    ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        let mut last = UpstreamError::Connect(Arc::new(ErrorKind::AddrNotAvailable.into()));
+        for &address in addresses {
+            let connected = async {
+                TcpStream::connect(address).await.map_err(|error| UpstreamError::Connect(Arc::new(error)))
+            };
+            match self.in_force.hold(|rules| rules.may_dial(scheme, authority, address), connected).await {
+                Ok(stream) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok((stream, address));
+                }
+                Err(UpstreamError::Revoked) => return Err(UpstreamError::Revoked),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     async fn handshake(
@@ -110,25 +138,4 @@ impl Inner {
             .map(|stream| UpstreamStream::tls(stream, address))
             .map_err(|error| UpstreamError::Tls(error.into()))
     }
-}
-
-/// Connects to the first of `addresses` that answers, within `limit` for all of them together.
-async fn connect_tcp(
-    addresses: &[SocketAddr],
-    limit: Duration,
-) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-    let attempts = async {
-        let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    let _ = stream.set_nodelay(true);
-                    return Ok((stream, *address));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(UpstreamError::Connect(Arc::new(last)))
-    };
-    timeout(limit, attempts).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
 }

@@ -6,7 +6,8 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -20,6 +21,7 @@ pub(super) type Reply = UnsyncBoxBody<Bytes, Infallible>;
 /// A prime, so that no block of the usual sizes repeats at its own length.
 const PERIOD: usize = 1_048_573;
 const CHUNK: usize = 64 * 1024;
+const EVENT: Duration = Duration::from_millis(20);
 
 static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
     let mut state = 1_u32;
@@ -38,6 +40,11 @@ pub(super) fn text(text: impl Into<Bytes>) -> Reply {
 /// A body of `length` bytes of the pattern.
 pub(super) fn pattern(length: u64) -> Reply {
     Pattern { at: 0, left: length }.boxed_unsync()
+}
+
+/// An event every few milliseconds, and never an end.
+pub(super) fn events() -> Reply {
+    Events(tokio::time::interval(EVENT)).boxed_unsync()
 }
 
 /// The hash, in hex, of the first `length` bytes of the pattern.
@@ -65,6 +72,21 @@ impl Pattern {
         self.at = (self.at + length) % PERIOD;
         self.left -= length as u64;
         Some(chunk)
+    }
+}
+
+struct Events(tokio::time::Interval);
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        ready!(self.0.poll_tick(context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data: tick\n\n")))))
     }
 }
 

@@ -3,14 +3,18 @@
 //! | path | answer |
 //! |---|---|
 //! | `/token` | 200 if `x-auth-token` is the expected one, else 401 |
-//! | `/echo` | method, headers and body as JSON |
+//! | `/echo`, `/echo/ANYTHING` | method, headers and body as JSON |
 //! | `/stream/N` | N bytes of the pattern |
 //! | `/upload` | length and SHA-256 of the body as JSON |
+//! | `/events` | server-sent events without an end |
+//! | `/duplex` | the same, while the body is read |
 //! | `/hold` | 200, but not before the test calls `release` |
 //! | `/files/PATH` | a file of the configured directory |
 //! | anything else | 200 `hello from NAME` |
 
 use std::path::{Component, Path};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
@@ -22,18 +26,22 @@ use sha2::{Digest, Sha256};
 use super::Shared;
 use super::body::{self, Reply};
 
-pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Reply> {
+pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/token" => token(shared, &request),
         "/echo" => echo(request).await,
-        "/upload" => upload(request).await,
+        "/upload" => upload(shared, request).await,
+        "/events" => ok(body::events()),
+        "/duplex" => duplex(shared, request),
         "/hold" => hold(shared).await,
         _ => {
             if let Some(length) = path.strip_prefix("/stream/").and_then(|length| length.parse().ok()) {
                 ok(body::pattern(length))
             } else if let Some(name) = path.strip_prefix("/files/") {
                 file(shared, name)
+            } else if path.starts_with("/echo/") {
+                echo(request).await
             } else {
                 let name = shared.settings.names.first().map_or("", String::as_str);
                 ok(body::text(format!("hello from {name}\n")))
@@ -63,7 +71,7 @@ async fn echo(request: Request<Incoming>) -> Response<Reply> {
     ok(body::text(echo.to_string()))
 }
 
-async fn upload(request: Request<Incoming>) -> Response<Reply> {
+async fn upload(shared: &Shared, request: Request<Incoming>) -> Response<Reply> {
     let mut body = request.into_body();
     let mut hash = Sha256::new();
     let mut length = 0;
@@ -73,10 +81,17 @@ async fn upload(request: Request<Incoming>) -> Response<Reply> {
         };
         if let Some(data) = frame.data_ref() {
             length += data.len() as u64;
+            shared.received.fetch_add(data.len() as u64, Ordering::Relaxed);
             hash.update(data);
         }
     }
     ok(body::text(json!({ "length": length, "sha256": format!("{:x}", hash.finalize()) }).to_string()))
+}
+
+fn duplex(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
+    let shared = shared.clone();
+    tokio::spawn(async move { upload(&shared, request).await });
+    ok(body::events())
 }
 
 async fn hold(shared: &Shared) -> Response<Reply> {

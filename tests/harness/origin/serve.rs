@@ -59,6 +59,7 @@ pub(super) fn run(
 
 async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
+    let _open = Open::new(&shared);
     let Some(tls) = tls else {
         return http(stream, peer, Versions::Http1, shared).await;
     };
@@ -88,6 +89,22 @@ where
         }
         _ => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
     };
+}
+
+/// Counts a connection for as long as it is open.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn note(shared: &Shared, request: &Request<Incoming>, connection: u64, peer: SocketAddr) {

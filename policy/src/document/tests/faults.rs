@@ -170,7 +170,7 @@ fn types() {
         ("deniedHosts: a.test", "1:14: expected a list"),
         ("deniedHosts: {a: b}", "1:14: expected a list"),
         ("deniedHosts: [[a.test]]", "1:15: expected a word or keys with values, found sequence"),
-        ("deniedHosts: [a.test, ~]", "1:23: expected a word, found nothing"),
+        ("deniedHosts: [a.test, ~]", "1:23: expected a word or keys with values, found unit value"),
         ("enableInternet: yes", "1:17: expected `true` or `false`"),
         ("enableInternet:", "1:15: expected `true` or `false`"),
         ("handlers: [a]", "1:11: expected keys with values"),

@@ -1,0 +1,130 @@
+//! The rules in force, for what began under earlier ones and is still under way. Receives those of each new generation, before
+//! anything can begin under it, and is asked by whoever waits or goes on: look-ups, connections that are being opened, tunnels,
+//! exchanges and their bodies. Here ends what a new policy denies; what it still allows goes on as it began.
+
+use std::{
+    future::{Future, pending},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use policy::{Authority, Decision, Document, Policy, RequestFacts, Scheme};
+use tokio::sync::watch;
+
+use crate::{audit::Notes, config::Limits, error::UpstreamError, upstream::Resolver};
+
+/// The part of a generation that says no.
+#[derive(Clone)]
+pub struct Rules {
+    /// The number of the generation.
+    pub generation: u64,
+    /// What may pass.
+    pub policy: Arc<Policy>,
+    /// Where names may lead.
+    pub resolver: Resolver,
+}
+
+impl Rules {
+    /// Whether a connection to `to` may lead to `address`; without a scheme it is one of raw bytes.
+    pub fn may_dial(&self, scheme: Option<Scheme>, to: &Authority, address: SocketAddr) -> bool {
+        self.policy.may_pass(scheme, to) && self.resolver.judge(address, scheme, to, &self.policy).is_ok()
+    }
+}
+
+/// The rules in force for one workload. A clone is another handle on the same.
+#[derive(Clone)]
+pub struct InForce(watch::Sender<Rules>);
+
+impl Default for InForce {
+    /// Those of an empty document, which denies everything.
+    fn default() -> Self {
+        let nothing = Document::default();
+        let resolver = Resolver::new(&nothing, &Limits::from(&nothing.limits), Arc::default());
+        Self(watch::Sender::new(Rules { generation: 0, policy: Policy::compile(&nothing).into(), resolver }))
+    }
+}
+
+impl InForce {
+    /// From now on these are in force.
+    pub fn replace(&self, rules: Rules) {
+        self.0.send_replace(rules);
+    }
+
+    /// What `verdict` has to say of the rules in force, as soon as there are some of which it has to say something.
+    pub async fn until<T>(&self, mut verdict: impl FnMut(&Rules) -> Option<T>) -> T {
+        let mut said = None;
+        let mut receiver = self.0.subscribe();
+        let heard = receiver.wait_for(|rules| {
+            said = verdict(rules);
+            said.is_some()
+        });
+        let _ = heard.await.is_ok();
+        match said {
+            Some(said) => said,
+            // There is always a sender, which is `self`.
+            None => pending().await,
+        }
+    }
+
+    /// Does `work` for as long as `allowed` is true of the rules in force.
+    pub async fn hold<T>(
+        &self,
+        allowed: impl Fn(&Rules) -> bool,
+        work: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        tokio::select! {
+            // First, so that nothing is begun that was denied while something else was waited for.
+            biased;
+            () = self.until(|rules| (!allowed(rules)).then_some(())) => Err(UpstreamError::Revoked),
+            done = work => done,
+        }
+    }
+
+    /// For a request that was let pass.
+    pub fn permit(&self, scheme: Scheme, authority: Authority, notes: Arc<Notes>) -> Permit {
+        Permit { rules: self.0.subscribe(), request: Arc::new(Asked { scheme, authority, notes }) }
+    }
+}
+
+/// A decision that let a request pass, as long as that is under way.
+#[derive(Clone)]
+pub struct Permit {
+    rules: watch::Receiver<Rules>,
+    request: Arc<Asked>,
+}
+
+/// What a request was decided by.
+struct Asked {
+    scheme: Scheme,
+    authority: Authority,
+    notes: Arc<Notes>,
+}
+
+impl Permit {
+    /// Whether the rules in force let it pass, too. One look at a number until there are new ones, a decision from then on.
+    pub fn holds(&self) -> bool {
+        !self.rules.has_changed().unwrap_or(false) || self.request.passes(&self.rules.borrow())
+    }
+
+    /// Returns once it holds no more.
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (mut rules, request) = (self.rules.clone(), Arc::clone(&self.request));
+        async move {
+            if rules.wait_for(|rules| !request.passes(rules)).await.is_err() {
+                // The instance has ended, and its rules with it.
+                pending().await
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn passes(&self, rules: &Rules) -> bool {
+        let Self { scheme, authority, notes } = self;
+        let facts = RequestFacts { scheme: *scheme, host: &authority.host, port: authority.port };
+        let may_lead_to =
+            |address| rules.resolver.judge(address, Some(*scheme), authority, &rules.policy).is_ok();
+        matches!(rules.policy.decide(&facts), Decision::Forward { .. })
+            && notes.address().is_none_or(may_lead_to)
+    }
+}
