@@ -39,3 +39,4 @@ mod stream;
 mod swap;
 mod tunnel;
 mod upstream;
+mod watch;
