@@ -2,7 +2,9 @@
 //! An answer to a change is given when the change is in force, and not before; a bad document changes nothing and is told
 //! what is wrong with it. What is said here is read by `proxy-everything policy` and `status`, and by anybody's scripts.
 
+mod caller;
 mod instances;
+mod metrics;
 mod routes;
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
@@ -16,9 +18,12 @@ use tokio::{
 
 use crate::{accept::BACK_OFF, fleet::Fleet, instance::Instance};
 
-/// Connections served at once.
-const MAX_CONNECTIONS: usize = 16;
-/// A whole request head, in seconds; callers are local.
+/// Connections at once, each of which may wait for its caller for as long as [`HEAD_TIMEOUT`]; so many that a caller who says
+/// something need not wait for those who do not.
+const MAX_CONNECTIONS: usize = 1024;
+/// Requests answered at once; each may hold a document in memory.
+const MAX_REQUESTS: usize = 16;
+/// For a whole request head, and for a whole document; callers are local.
 const HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Bytes of a unix socket's path (unix(7)), without the NUL at its end.
@@ -88,6 +93,7 @@ impl AdminSocket {
     async fn answer(&self, administered: Administered) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener.try_clone()?)?;
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
             let stream = match listener.accept().await {
@@ -102,9 +108,12 @@ impl AdminSocket {
                 tracing::warn!("a process of another user tried the admin socket");
                 continue;
             }
-            let administered = administered.clone();
+            let (administered, requests) = (administered.clone(), Arc::clone(&requests));
             tokio::spawn(async move {
-                let service = service_fn(|request| routes::answer(request, administered.clone()));
+                let service = service_fn(|request| async {
+                    let _turn = requests.acquire().await;
+                    routes::answer(request, administered.clone()).await
+                });
                 let mut builder = http1::Builder::new();
                 builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
                 if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {

@@ -9,5 +9,5 @@ mod record;
 
 pub use connection::ConnectionTrail;
 pub use exchange::{ExchangeTrail, Notes};
-pub use log::{AuditLog, Target};
-pub use record::{Decision, Kind, Protocol, Record};
+pub use log::{AuditLog, Tally, Target};
+pub use record::{Decision, Kind, Protocol, Record, rfc3339};

@@ -54,8 +54,15 @@ pub enum Verb {
     /// Print the instance CA, or the variables that make programs trust it
     #[command(subcommand)]
     Ca(CaVerb),
-    /// Say which instance runs, and under which generation of the policy, as JSON
-    Status(Which),
+    /// Say which instance runs, under which generation of the policy, and what is wrong with the last change, as JSON
+    Status {
+        /// Print metrics instead, in Prometheus' text format
+        #[arg(long)]
+        metrics: bool,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        which: Which,
+    },
     /// Check this machine, and try the ways round the proxy
     ///
     /// Looks at the kernel, its switches and what surrounds it, then makes scratch networks as `run` does, tries to get out of them, and
@@ -103,7 +110,7 @@ Examples:
 /// Options of `attach` and `sidecar` alike.
 #[derive(Args, Debug)]
 pub struct ServeOptions {
-    /// The policy document, YAML or JSON; without one, everything is denied
+    /// The policy document, YAML or JSON; without one, everything is denied. A change of the file is put in force
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
     /// Where audit lines go: a file to append to, or `-` for standard error [default: as with `run`]
@@ -140,7 +147,7 @@ pub struct AttachOptions {
     /// --policies) say what they are
     #[arg(long, value_name = "KEY")]
     pub label: Option<String>,
-    /// The folder of policies that labels may name
+    /// The folder of policies that labels may name; a change of one is put in force
     #[arg(long, value_name = "DIR", requires = "label", value_hint = ValueHint::DirPath)]
     pub policies: Option<PathBuf>,
     /// The instance's id [default: the container's id, `pid-` and the number, or the file name]
@@ -177,6 +184,10 @@ pub struct RunOptions {
     /// The policy document, YAML or JSON; without one, everything is denied
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
+    /// Put changes of the policy file in force while the command runs. Refused if the command could change the file, or what leads
+    /// to it: a folder or link on the way, or the file, belongs to its user, or can be written by it. As root that is so in general
+    #[arg(long, requires = "policy")]
+    pub watch: bool,
     /// Where audit lines go: a file to append to, or `-` for standard error [default: audit.jsonl below /var/log/proxy-everything for root,
     /// below $XDG_STATE_HOME/proxy-everything or ~/.local/state/proxy-everything for others]
     #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
@@ -237,11 +248,14 @@ pub enum PolicyVerb {
     /// Put a document in force in a running instance, without a restart
     ///
     /// Returns when it is in force: the next request on every open connection follows it. A faulty document changes nothing; the exit status
-    /// is then 2.
+    /// is then 2. It is 3, and nothing changes, if another generation than that of --if-generation is in force.
     Apply {
         /// The document.
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Only if this generation is in force
+        #[arg(long, value_name = "N")]
+        if_generation: Option<u64>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "the group has no text of its own")]
         which: Which,

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode, header, request::Builder};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,43 +17,63 @@ use serde_json::Value;
 
 use crate::{
     cli::{CaVerb, Format, Which},
+    config::MAX_DOCUMENT,
     environment,
     state::StateDir,
 };
 
 /// A document that is refused.
 const FAULTY: u8 = 2;
+/// Another generation is in force than the one that a change was meant for.
+const OUTDATED: u8 = 3;
 
-/// Judges the document in `file` by itself; the inner `Err` is its fault.
-pub fn check(file: &Path) -> anyhow::Result<Result<String, String>> {
+/// Why a document is not in force, or would not be.
+pub enum Refusal {
+    /// What is wrong with it.
+    Faulty(String),
+    /// Which generation is in force.
+    Outdated(String),
+}
+
+/// Judges the document in `file` by itself.
+pub fn check(file: &Path) -> anyhow::Result<Result<String, Refusal>> {
     let document = policy::Document::parse(&read(file)?);
-    Ok(document.map(|_| "ok".into()).map_err(|fault| format!("{}:{fault}", file.display())))
+    Ok(document.map(|_| "ok".into()).map_err(|fault| Refusal::Faulty(format!("{}:{fault}", file.display()))))
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    anyhow::ensure!(text.len() <= MAX_DOCUMENT, "{} is larger than 4 MiB", file.display());
+    Ok(text)
 }
 
-/// Puts the document in `file` in force; the inner `Err` is its fault.
-pub fn apply(file: &Path, which: &Which) -> anyhow::Result<Result<String, String>> {
+/// Puts the document in `file` in force, if `expected` or any generation is in force.
+pub fn apply(file: &Path, expected: Option<u64>, which: &Which) -> anyhow::Result<Result<String, Refusal>> {
     let text = read(file)?;
     let absolute = std::path::absolute(file)?;
     let base = absolute.parent().unwrap_or_else(|| Path::new("/")).to_string_lossy();
     let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("base", &base).finish();
-    let (status, body) = ask(which, Method::PUT, &format!("/v1/policy?{query}"), text)?;
+    let mut request = Request::put(format!("/v1/policy?{query}"));
+    if let Some(generation) = expected {
+        request = request.header(header::IF_MATCH, format!("\"{generation}\""));
+    }
+    let (status, body) = ask(which, request, text)?;
     if status == StatusCode::OK {
         let answer: Value = serde_json::from_slice(&body)?;
         return Ok(Ok(format!("generation {}", answer.get("generation").unwrap_or(&Value::Null))));
     }
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("it was refused");
+    if status == StatusCode::PRECONDITION_FAILED {
+        return Ok(Err(Refusal::Outdated(detail.to_owned())));
+    }
     let separator = if problem.get("line").is_some() { ":" } else { ": " };
-    Ok(Err(format!("{}{separator}{detail}", file.display())))
+    Ok(Err(Refusal::Faulty(format!("{}{separator}{detail}", file.display()))))
 }
 
 /// Reads a resource as text.
 pub fn show(path: &str, which: &Which) -> anyhow::Result<String> {
-    let (status, body) = ask(which, Method::GET, path, String::new())?;
+    let (status, body) = ask(which, Request::get(path), String::new())?;
     let text = String::from_utf8(body.into())?;
     if status != StatusCode::OK {
         bail!("the instance answered {status}: {text}");
@@ -78,7 +98,7 @@ pub fn ca(verb: &CaVerb) -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(&printed)?)
 }
 
-fn ask(which: &Which, method: Method, path: &str, body: String) -> anyhow::Result<(StatusCode, Bytes)> {
+fn ask(which: &Which, request: Builder, body: String) -> anyhow::Result<(StatusCode, Bytes)> {
     let socket = find(which)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
@@ -86,8 +106,8 @@ fn ask(which: &Which, method: Method, path: &str, body: String) -> anyhow::Resul
         let stream = stream.with_context(|| format!("no instance answers at {}", socket.display()))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let request = Request::builder().method(method).uri(path).header("host", "localhost");
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
+        let request = request.header(header::HOST, "localhost").body(Full::new(Bytes::from(body)))?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         connection.abort();
@@ -116,15 +136,19 @@ fn find(which: &Which) -> anyhow::Result<PathBuf> {
 }
 
 /// Prints what was said of a document, and gives the exit status.
-pub fn told(verdict: Result<String, String>) -> u8 {
+pub fn told(verdict: Result<String, Refusal>) -> u8 {
     match verdict {
         Ok(good) => {
             println!("{good}");
             0
         }
-        Err(fault) => {
+        Err(Refusal::Faulty(fault)) => {
             eprintln!("{fault}");
             FAULTY
+        }
+        Err(Refusal::Outdated(reason)) => {
+            eprintln!("{reason}");
+            OUTDATED
         }
     }
 }

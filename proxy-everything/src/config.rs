@@ -29,6 +29,9 @@ use crate::{
     upstream::{Resolver, Upstream},
 };
 
+/// Largest document, in bytes.
+pub const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
+
 /// A policy document, parsed, and where its relative paths begin.
 #[derive(Debug)]
 pub struct Document {

@@ -27,7 +27,7 @@ use crate::{
     admin::AdminSocket,
     audit::AuditLog,
     capture::{self, CaptureError, Namespace},
-    config::{Document, LazyEngine, Visible},
+    config::{ConfigError, Document, LazyEngine, Visible},
     engine::Engine,
     instance::{Instance, Parts},
     keeper::{Keeper, Kept, Share},
@@ -35,6 +35,7 @@ use crate::{
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
+    watch::PolicyFiles,
 };
 
 /// Where a workload is found.
@@ -50,6 +51,15 @@ pub enum Origin {
     Pod,
 }
 
+/// A policy that a workload is given.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// Its text, and the folder that relative paths in it start from.
+    Text(String, PathBuf),
+    /// The file that it is in, which is watched.
+    File(PathBuf),
+}
+
 /// A workload to attach.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -59,8 +69,8 @@ pub struct Wanted {
     pub id: Option<String>,
     /// Its class, if the default will not do.
     pub class: Option<String>,
-    /// The text of its policy, and the folder that relative paths in it start from, if the default will not do.
-    pub policy: Option<(String, PathBuf)>,
+    /// Its policy, if the default will not do.
+    pub policy: Option<Given>,
     /// Ports to publish.
     pub publish: Vec<Publish>,
 }
@@ -81,7 +91,7 @@ pub struct Settings {
     /// Where records go.
     pub audit: Arc<AuditLog>,
     /// The policy of a workload that has none of its own.
-    pub policy: (String, PathBuf),
+    pub policy: Given,
     /// The folder of the policies that labels may name.
     pub policies: Option<PathBuf>,
     /// The class of a workload that has none of its own.
@@ -170,13 +180,15 @@ impl Fleet {
             return Err(FleetError::Taken(taken));
         }
         let class = wanted.class.unwrap_or_else(|| self.settings.class.clone());
-        let (text, base) = wanted.policy.unwrap_or_else(|| self.settings.policy.clone());
-        let document = Document::parse(text, base)?;
+        let (document, files) = match wanted.policy {
+            Some(policy) => first(policy)?,
+            None => self.default_policy()?,
+        };
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
         let instance = self.instance(id.clone(), class, document, ca, Past::NONE).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
-        let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin));
+        let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin), files);
         self.members().insert(id.clone(), member);
         let runs = pid.is_some() || !matches!(origin, Origin::Container(_));
         if runs && let Err(error) = self.seal(&id, &origin, pid).await {
@@ -198,8 +210,8 @@ impl Fleet {
         let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
             member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
-        let mut member =
-            Member::new(Arc::clone(&instance), saved.origin.clone(), saved.publish, Arc::new(admin));
+        let (admin, origin) = (Arc::new(admin), saved.origin.clone());
+        let mut member = Member::new(Arc::clone(&instance), origin, saved.publish, admin, saved.files);
         if let Some(sockets) = sockets {
             member.pid = saved.pid;
             let serving = Serving::start(&instance, self.own_share(sockets), published);
@@ -208,6 +220,16 @@ impl Fleet {
         self.members().insert(kept.id.clone(), member);
         self.begin_life(&kept.id, saved.origin);
         Ok(())
+    }
+
+    /// What is in the file now, for workloads that are attached from now on: denied everything, if that is faulty.
+    fn default_policy(&self) -> Result<(Document, Option<Arc<PolicyFiles>>), ConfigError> {
+        let Given::File(path) = &self.settings.policy else { return first(self.settings.policy.clone()) };
+        first(self.settings.policy.clone()).or_else(|error| {
+            tracing::error!(%error, path = %path.display(), "a workload is denied everything until this is put right");
+            let nothing = Document::parse(String::new(), "/".into())?;
+            Ok((nothing, Some(Arc::new(PolicyFiles::at(path)))))
+        })
     }
 
     /// Compiles handlers, which takes its time.
@@ -374,6 +396,18 @@ impl Fleet {
     /// Takes the admin sockets' files away.
     pub fn remove_sockets(&self) {
         self.members().values().for_each(|member| member.admin.remove());
+    }
+}
+
+/// What a policy says at first, and the files to watch from then on.
+fn first(policy: Given) -> Result<(Document, Option<Arc<PolicyFiles>>), ConfigError> {
+    match policy {
+        Given::Text(text, base) => Ok((Document::parse(text, base)?, None)),
+        Given::File(path) => {
+            let files = PolicyFiles::at(&path);
+            let document = files.document()?;
+            Ok((document, Some(Arc::new(files))))
+        }
     }
 }
 

@@ -1,15 +1,22 @@
 //! An instance: one workload, its identity, its CA, and the generation that is in force for it. Everything else holds a
 //! reference to it and asks for the current generation when it begins something new.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+mod changes;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::SystemTime,
 };
 
 use tokio::sync::watch;
 
+pub use changes::{Changes, PolicyFault};
+
 use crate::{
-    audit::AuditLog,
+    audit::{AuditLog, Tally},
     config::{ConfigError, Document, Generation, LazyEngine, Roots, Surroundings, Visible},
     dns::{Bounds, Names},
     in_force::InForce,
@@ -25,6 +32,12 @@ pub struct Instance {
     pub class: Arc<str>,
     /// Where its records go.
     pub audit: Arc<AuditLog>,
+    /// What became of them.
+    pub records: Arc<Tally>,
+    /// What became of the changes of its policy.
+    pub changes: Changes,
+    /// When this proxy began to serve it.
+    pub began: SystemTime,
     /// Opens its TLS.
     pub tls: TlsOpener,
     /// Which addresses it was given for which names.
@@ -58,6 +71,35 @@ pub enum Phase {
     Draining,
     /// What is under way breaks off.
     Over,
+}
+
+/// Which generation must be in force for a change to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Whichever it is.
+    Any,
+    /// One of these.
+    OneOf(Vec<u64>),
+}
+
+impl Expected {
+    fn holds(&self, current: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(generations) => generations.contains(&current),
+        }
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Whoever wrote the document is at fault.
+    #[error(transparent)]
+    Faulty(#[from] ConfigError),
+    /// Whoever sent it did not know that this generation is in force.
+    #[error("generation {0} is in force")]
+    Outdated(u64),
 }
 
 /// What makes an instance.
@@ -97,6 +139,9 @@ impl Instance {
             id: parts.id.into(),
             class: parts.class.into(),
             audit: parts.audit,
+            records: Arc::default(),
+            changes: Changes::default(),
+            began: SystemTime::now(),
             tls: parts.tls,
             names: Names::after(parts.predecessors),
             bounds,
@@ -123,17 +168,36 @@ impl Instance {
         self.generation.subscribe()
     }
 
-    /// Puts `document` in force and says as which generation; if it is faulty, nothing changes. Compiles handlers: call it
-    /// where blocking is allowed.
-    pub fn apply(&self, document: Document) -> Result<u64, ConfigError> {
+    /// Puts what came from `source` in force and says as which generation. If it is faulty, nothing changes, and `source` is at
+    /// fault. Compiles handlers: call it where blocking is allowed.
+    pub fn change(
+        &self,
+        source: &str,
+        document: Result<Document, ConfigError>,
+        expected: &Expected,
+    ) -> Result<u64, ChangeError> {
+        let changed =
+            document.map_err(ChangeError::Faulty).and_then(|document| self.apply(document, expected));
+        if let Err(ChangeError::Faulty(error)) = &changed {
+            self.changes.refuse(&self.id, source, error);
+        }
+        changed
+    }
+
+    fn apply(&self, document: Document, expected: &Expected) -> Result<u64, ChangeError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = self.current().number() + 1;
+        let current = self.current().number();
+        if !expected.holds(current) {
+            return Err(ChangeError::Outdated(current));
+        }
+        let number = current + 1;
         let Self { engine, visible, roots, bounds, in_force, .. } = self;
         let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
         let next = Generation::load(number, document, surroundings)?;
         // First: what begins under the new generation must not be measured by the old rules.
         in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));
+        self.changes.accept();
         tracing::info!(generation = number, "policy in force");
         Ok(number)
     }

@@ -41,3 +41,4 @@ pub mod environment;
 pub mod hidden;
 pub mod state;
 pub mod trust;
+pub mod watch;

@@ -41,10 +41,13 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Attach(_) => return app::attach::keep(),
         Verb::Sidecar(_) => return app::attach::keep_pod(),
         Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
-        Verb::Policy(PolicyVerb::Apply { file, which }) => return Ok(told(client::apply(&file, &which)?)),
+        Verb::Policy(PolicyVerb::Apply { file, if_generation, which }) => {
+            return Ok(told(client::apply(&file, if_generation, &which)?));
+        }
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
         Verb::Ca(verb) => client::ca(&verb)?,
-        Verb::Status(which) => print!("{}", client::show("/v1/status", &which)?),
+        Verb::Status { metrics: false, which } => print!("{}", client::show("/v1/status", &which)?),
+        Verb::Status { metrics: true, which } => print!("{}", client::show("/v1/metrics", &which)?),
         Verb::Doctor(options) => return doctor::run(&options),
         Verb::Completions { shell } => cli::completions(shell),
         Verb::Man { directory } => cli::man(&directory)?,

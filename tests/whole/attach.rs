@@ -157,6 +157,11 @@ except urllib.error.URLError as error: print(type(error.reason).__name__)";
     ] {
         assert_eq!(container.ask(&[PYTHON, "-c", fetch, &token_url(), &cas[ca]]), expected);
     }
+    // A policy that labels name is watched, each for its own instances.
+    fs::write(folder.join("token"), "# nothing\n").unwrap();
+    let generation = |id: &str| running.admin(id, "GET", "/v1/status").json()["generation"].clone();
+    wait::until("a change", || (generation("first") == 2).then_some(()));
+    assert_eq!(generation("second"), 1);
     let audit = running.stop().audit;
     for (id, status) in [("first", 403), ("second", 200)] {
         let to_plain =

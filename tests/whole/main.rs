@@ -40,3 +40,4 @@ mod stream;
 mod swap;
 mod tunnel;
 mod upstream;
+mod watch;

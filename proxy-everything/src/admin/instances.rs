@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::routes::{Answer, faulty, json, problem, text};
 use crate::{
-    fleet::{Fleet, FleetError, Origin, Wanted},
+    fleet::{Fleet, FleetError, Given, Origin, Wanted},
     publish::Publish,
 };
 
@@ -76,6 +76,6 @@ fn wanted(asked: Attach) -> Result<Wanted, String> {
         return Err("`base` is not an absolute path".into());
     }
     let publish: Result<Vec<Publish>, String> = asked.publish.iter().map(|text| text.parse()).collect();
-    let policy = asked.policy.map(|text| (text, base));
+    let policy = asked.policy.map(|text| Given::Text(text, base));
     Ok(Wanted { origin, id: asked.id, class: asked.class, policy, publish: publish? })
 }

@@ -1,4 +1,4 @@
-//! What the admin API can be asked about an instance: `GET /v1/status`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the
+//! What the admin API can be asked about an instance: `GET /v1/status`; `GET /v1/metrics`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the
 //! document as text; `GET /v1/ca` and `GET /v1/ca/bundle`, certificates only. What it can be asked about a fleet is in `instances`.
 //! Receives a request of a permitted peer, hands on the answer. Refusals are problem details (RFC 9457) that say what is
 //! wrong with a document, with its line and column; nothing here ever answers with a secret.
@@ -8,18 +8,18 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde_json::{Value, json};
 
-use super::{Administered, instances};
+use super::{Administered, HEAD_TIMEOUT, caller, instances, metrics};
 use crate::{
-    config::{ConfigError, Document},
-    instance::Instance,
+    config::{ConfigError, Document, MAX_DOCUMENT},
+    instance::{ChangeError, Instance},
     trust,
 };
 
-/// Largest document, in bytes.
-const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
+/// Where a document that was sent is said to come from.
+const SOURCE: &str = "PUT /v1/policy";
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -27,22 +27,27 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     administered: Administered,
 ) -> Result<Answer, Infallible> {
+    if !caller::is_meant_for_us(&request) {
+        let detail = "requests have `Host: localhost` and no `Origin`: browsers are not served";
+        return Ok(problem(StatusCode::FORBIDDEN, detail));
+    }
     let instance = match administered {
         Administered::Instance(instance) => instance,
         Administered::Fleet(fleet) => return Ok(instances::answer(request, &fleet).await),
     };
     Ok(match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => json(StatusCode::OK, &status(&instance)),
+        (&Method::GET, "/v1/metrics") => measured(&instance),
         (&Method::GET, "/v1/policy") => policy(&instance),
         (&Method::PUT, "/v1/policy") => apply(request, instance).await,
         (&Method::GET, "/v1/ca") => pem(instance.tls.ca().pem().to_owned()),
         (&Method::GET, "/v1/ca/bundle") => bundle(instance).await,
-        (_, "/v1/status" | "/v1/policy" | "/v1/ca" | "/v1/ca/bundle") => {
+        (_, "/v1/status" | "/v1/metrics" | "/v1/policy" | "/v1/ca" | "/v1/ca/bundle") => {
             problem(StatusCode::METHOD_NOT_ALLOWED, "this resource has no such method")
         }
         _ => problem(
             StatusCode::NOT_FOUND,
-            "the resources are /v1/status, /v1/policy, /v1/ca and /v1/ca/bundle",
+            "the resources are /v1/status, /v1/metrics, /v1/policy, /v1/ca and /v1/ca/bundle",
         ),
     })
 }
@@ -52,6 +57,7 @@ fn status(instance: &Instance) -> Value {
         "instance": &*instance.id,
         "class": &*instance.class,
         "generation": instance.current().number(),
+        "fault": instance.changes.fault(),
         "pid": std::process::id(),
         "published": instance.published(),
         "connections": instance.connections(),
@@ -64,11 +70,21 @@ fn status(instance: &Instance) -> Value {
 fn policy(instance: &Instance) -> Answer {
     let generation = instance.current();
     let mut response = Response::new(Full::from(generation.text().to_owned()));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", generation.number())) {
-        headers.insert(header::ETAG, tag);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    tagged(response, generation.number())
+}
+
+/// With the generation that it is about.
+fn tagged(mut answer: Answer, generation: u64) -> Answer {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{generation}\"")) {
+        answer.headers_mut().insert(header::ETAG, tag);
     }
+    answer
+}
+
+fn measured(instance: &Instance) -> Answer {
+    let mut response = Response::new(Full::from(metrics::text(instance)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
 }
 
@@ -93,23 +109,37 @@ async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
     if !base.is_absolute() {
         return problem(StatusCode::BAD_REQUEST, "`base` is not an absolute path");
     }
+    let Ok(expected) = caller::expected(request.headers()) else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "`If-Match` is no list of tags; write the generation in quotes",
+        );
+    };
     let text = match text(request).await {
         Ok(text) => text,
         Err(refusal) => return refusal,
     };
-    let change = move || instance.apply(Document::parse(text, base)?);
+    let change = move || instance.change(SOURCE, Document::parse(text, base), &expected);
     match tokio::task::spawn_blocking(change).await {
-        Ok(Ok(number)) => json(StatusCode::OK, &json!({ "generation": number })),
-        Ok(Err(error)) => faulty(&error),
+        Ok(Ok(number)) => tagged(json(StatusCode::OK, &json!({ "generation": number })), number),
+        Ok(Err(ChangeError::Faulty(error))) => faulty(&error),
+        Ok(Err(ChangeError::Outdated(current))) => outdated(current),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the change was not made"),
     }
 }
 
-/// The body of a request.
+/// The body of a request. One that says it is too large is not read at all.
 pub(super) async fn text(request: Request<Incoming>) -> Result<String, Answer> {
-    let Ok(body) = Limited::new(request.into_body(), MAX_DOCUMENT).collect().await else {
-        let detail = "the document did not arrive, or is larger than 4 MiB";
-        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    let too_large = "the document did not arrive, or is larger than 4 MiB";
+    if request.body().size_hint().lower() > MAX_DOCUMENT as u64 {
+        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, too_large));
+    }
+    let body = Limited::new(request.into_body(), MAX_DOCUMENT).collect();
+    let Ok(body) = tokio::time::timeout(HEAD_TIMEOUT, body).await else {
+        return Err(problem(StatusCode::REQUEST_TIMEOUT, "the document did not arrive in time"));
+    };
+    let Ok(body) = body else {
+        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, too_large));
     };
     String::from_utf8(body.to_bytes().into())
         .map_err(|_| problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8"))
@@ -124,6 +154,15 @@ pub(super) fn faulty(error: &ConfigError) -> Answer {
         body.insert("column".into(), column.into());
     }
     as_problem(StatusCode::UNPROCESSABLE_ENTITY, &body)
+}
+
+fn outdated(current: u64) -> Answer {
+    let status = StatusCode::PRECONDITION_FAILED;
+    let mut body = problem_body(status, &format!("generation {current} is in force; nothing was changed"));
+    if let Some(body) = body.as_object_mut() {
+        body.insert("generation".into(), current.into());
+    }
+    tagged(as_problem(status, &body), current)
 }
 
 pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {

@@ -22,7 +22,7 @@ use crate::{
     capture::{self, Namespace},
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
     config::Document,
-    fleet::{Fleet, Origin, Settings, Trust, Wanted},
+    fleet::{Fleet, Given, Origin, Settings, Trust, Wanted},
     keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
     upstream,
@@ -138,13 +138,19 @@ fn take(kept: &mut Vec<Kept>, id: &str) -> Option<OwnedFd> {
 
 fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
-    let policy = match first_policy(serve.policy.as_deref(), pod.as_ref()) {
+    let path = serve.policy.as_deref();
+    let policy = match (first_policy(path, pod.as_ref()), path) {
         // Whoever edits that file does not end what is served under the policies that the keeper has.
-        Err(error) if !kept.is_empty() => {
+        (Err(error), Some(path)) if !kept.is_empty() => {
             tracing::error!("{error:#}; workloads that are attached from now on are denied everything");
-            read_policy(None)?
+            Given::File(path.to_owned())
         }
-        policy => policy?,
+        (policy, path) => {
+            let (text, base) = policy?;
+            // What comes out of a pipe is read once, and cannot be watched.
+            let file = path.filter(|path| path.is_file());
+            file.map_or(Given::Text(text, base), |path| Given::File(path.to_owned()))
+        }
     };
     let state = StateDir::locate(serve.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;

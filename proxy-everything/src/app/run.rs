@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -13,6 +13,7 @@ use std::{
 use anyhow::Context;
 use certs::InstanceCa;
 use rustls::pki_types::UnixTime;
+use tokio::task::JoinHandle;
 
 use super::{audit_target, in_file, open_audit, read_policy, signals};
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
+    watch::{Command, PolicyFiles, Watch},
 };
 
 /// Runs the command and gives its exit status, as a shell would.
@@ -37,6 +39,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
     let (text, base) = read_policy(options.policy.as_deref())?;
     let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
+    let watch = options.policy.as_deref().filter(|_| options.watch).map(watch).transpose()?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
@@ -78,7 +81,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let captured = capture::run(&options.command, &environment, seal, inward, Stdio::inherit());
     let admin = Arc::new(admin);
     match captured {
-        Ok(captured) => serve(captured, signals, instance, published, &admin),
+        Ok(captured) => serve(captured, signals, instance, published, &admin, watch),
         Err(error) => {
             admin.remove();
             Err(error.into())
@@ -91,6 +94,13 @@ fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
         Published::bind(*publish).with_context(|| format!("cannot publish {}", publish.outside))
     };
     wanted.iter().map(bind).collect()
+}
+
+/// The command has our user, and must not be able to change its own policy.
+fn watch(path: &Path) -> anyhow::Result<Watch> {
+    let command = Command::ours().and_then(|command| command.follow(path).map(|_| command));
+    let command = command.with_context(|| format!("--watch: cannot watch {}", path.display()))?;
+    Ok(Watch::new(Arc::new(PolicyFiles::at(path)), Some(command)))
 }
 
 /// What the workload never sees, whatever is kept: secrets, our state and our records.
@@ -110,6 +120,7 @@ fn serve(
     instance: Arc<Instance>,
     published: Vec<Published>,
     admin: &Arc<AdminSocket>,
+    watch: Option<Watch>,
 ) -> anyhow::Result<u8> {
     let Captured { sockets, agent, command } = captured;
     signals::pass_on(signals, command).context("cannot pass signals on")?;
@@ -117,8 +128,10 @@ fn serve(
     let status = runtime.block_on(async {
         let serving = Serving::start(&instance, sockets, published)?;
         tokio::spawn(Arc::clone(admin).serve(Administered::Instance(Arc::clone(&instance))));
+        let watch = watch.map(|watch| tokio::spawn(watch.keep(Arc::clone(&instance))));
         let status = ended(agent).await;
         drop(serving);
+        watch.inspect(JoinHandle::abort);
         status
     })?;
     // Dropping what is under way writes its records; dropping the instance waits until they are on disk.

@@ -89,6 +89,6 @@ impl Drop for ConnectionTrail {
         self.record.bytes_from_workload = self.traffic.from_workload();
         self.record.bytes_to_workload = self.traffic.to_workload();
         self.record.end();
-        self.instance.audit.write(&self.record);
+        self.instance.audit.write(&self.record, &self.instance.records);
     }
 }

@@ -144,6 +144,6 @@ impl Drop for ExchangeTrail {
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
         self.record.end();
-        self.instance.audit.write(&self.record);
+        self.instance.audit.write(&self.record, &self.instance.records);
     }
 }

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
@@ -41,10 +41,24 @@ const QUEUE: usize = 8192;
 /// Bytes that are gathered before they are written, while more lines are waiting.
 const BATCH: usize = 64 * 1024;
 
+/// What became of an instance's lines.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Given to the kernel.
+    pub written: AtomicU64,
+    /// Refused by it.
+    pub lost: AtomicU64,
+}
+
+struct Line {
+    text: Vec<u8>,
+    tally: Arc<Tally>,
+}
+
 /// The open log. Dropping it waits until every line is written.
 #[derive(Debug)]
 pub struct AuditLog {
-    queue: Option<SyncSender<Vec<u8>>>,
+    queue: Option<SyncSender<Line>>,
     writer: Option<JoinHandle<()>>,
     failing: Arc<AtomicBool>,
 }
@@ -73,12 +87,13 @@ impl AuditLog {
         self.failing.load(Relaxed)
     }
 
-    /// Writes one record; waits while the queue is full.
-    pub fn write(&self, record: &Record) {
-        let Ok(mut line) = serde_json::to_vec(record) else {
+    /// Writes one record, to be counted in `tally`; waits while the queue is full.
+    pub fn write(&self, record: &Record, tally: &Arc<Tally>) {
+        let Ok(mut text) = serde_json::to_vec(record) else {
             return tracing::error!("a record could not be written as JSON");
         };
-        line.push(b'\n');
+        text.push(b'\n');
+        let line = Line { text, tally: Arc::clone(tally) };
         if let Some(queue) = &self.queue
             && queue.send(line).is_err()
         {
@@ -97,15 +112,20 @@ impl Drop for AuditLog {
 }
 
 /// Whole lines in each write, so that several processes can append to one file.
-fn write(lines: Receiver<Vec<u8>>, mut sink: Box<dyn Write + Send>, failing: &AtomicBool) {
-    while let Ok(mut batch) = lines.recv() {
+fn write(lines: Receiver<Line>, mut sink: Box<dyn Write + Send>, failing: &AtomicBool) {
+    while let Ok(Line { text: mut batch, tally }) = lines.recv() {
+        let mut tallies = vec![tally];
         while batch.len() < BATCH
             && let Ok(line) = lines.try_recv()
         {
-            batch.extend(line);
+            batch.extend(line.text);
+            tallies.push(line.tally);
         }
         let written = sink.write_all(&batch);
         failing.store(written.is_err(), Relaxed);
+        for tally in tallies {
+            if written.is_ok() { &tally.written } else { &tally.lost }.fetch_add(1, Relaxed);
+        }
         if let Err(error) = written {
             tracing::error!(%error, "cannot write the audit log: nothing passes until that works again");
         }

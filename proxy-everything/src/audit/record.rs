@@ -178,7 +178,8 @@ impl Record {
     }
 }
 
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+/// A time as records have it: RFC 3339, UTC, milliseconds.
+pub fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).map_err(S::Error::custom)?;
     let milliseconds = i128::from(u64::try_from(since.as_millis()).map_err(S::Error::custom)?);
     let time =

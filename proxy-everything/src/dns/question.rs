@@ -112,6 +112,6 @@ impl Trail {
 impl Drop for Trail {
     fn drop(&mut self) {
         self.record.end();
-        self.instance.audit.write(&self.record);
+        self.instance.audit.write(&self.record, &self.instance.records);
     }
 }

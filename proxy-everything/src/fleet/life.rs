@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
-
-use super::{Fleet, FleetError, Origin, Wanted};
+use super::{Fleet, FleetError, Given, Origin, Wanted};
 use crate::{
     admin::Administered,
     capture::Namespace,
     engine::{Engine, EngineError, EventKind, Filter},
     keeper::Kept,
     trust::{self, TrustError},
+    watch::Watch,
 };
 
 /// Between two tries to reach a container engine that has gone away.
@@ -37,7 +36,10 @@ impl Fleet {
         let admin = tokio::spawn(Arc::clone(&member.admin).serve(administered));
         let policy = tokio::spawn(Arc::clone(self).keep_policy(id.to_owned()));
         let life = tokio::spawn(Arc::clone(self).follow(id.to_owned(), origin));
-        member.life = [admin, policy, life].iter().map(JoinHandle::abort_handle).collect();
+        let files = member.files.clone().map(|files| Watch::new(files, None));
+        let watch = files.map(|watch| tokio::spawn(watch.keep(Arc::clone(&member.instance))));
+        let tasks = [admin, policy, life].into_iter().chain(watch);
+        member.life = tasks.map(|task| task.abort_handle()).collect();
     }
 
     /// The keeper learns of every policy that is put in force.
@@ -216,16 +218,14 @@ impl Fleet {
     }
 
     /// Whoever labels containers chooses among the operator's policies, and reads no other file.
-    fn named_policy(&self, name: &str) -> Result<(String, std::path::PathBuf), String> {
+    fn named_policy(&self, name: &str) -> Result<Given, String> {
         let Some(folder) = &self.settings.policies else {
             return Err("its label names a policy, and there is no --policies folder".into());
         };
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(format!("`{name}` is no file name"));
         }
-        let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok((text, folder.clone()))
+        Ok(Given::File(folder.join(name)))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     keeper::Kept,
     publish::{Publish, Published},
     serving::Serving,
+    watch::PolicyFiles,
 };
 
 /// An instance that is served, or waits for its workload to start.
@@ -32,6 +33,8 @@ pub(super) struct Member {
     pub(super) origin: Origin,
     pub(super) publish: Vec<Publish>,
     pub(super) admin: Arc<AdminSocket>,
+    /// Where its policy comes from, if that is watched.
+    pub(super) files: Option<Arc<PolicyFiles>>,
     pub(super) serving: Option<Serving>,
     /// The process whose namespace is served.
     pub(super) pid: Option<u32>,
@@ -44,8 +47,9 @@ impl Member {
         origin: Origin,
         publish: Vec<Publish>,
         admin: Arc<AdminSocket>,
+        files: Option<Arc<PolicyFiles>>,
     ) -> Self {
-        Self { instance, origin, publish, admin, serving: None, pid: None, life: Vec::new() }
+        Self { instance, origin, publish, admin, files, serving: None, pid: None, life: Vec::new() }
     }
 
     pub(super) fn parts(&self) -> (Arc<Instance>, Arc<AdminSocket>, Vec<Publish>) {
@@ -72,6 +76,7 @@ impl Member {
             generation: generation.number(),
             policy: generation.text().to_owned(),
             base: generation.base().to_owned(),
+            files: self.files.clone(),
             publish: self.publish.clone(),
             pid: self.pid,
             ca: self.instance.tls.ca().keep().map_err(FleetError::Ca)?,
@@ -88,6 +93,7 @@ pub(super) struct Saved {
     pub(super) generation: u64,
     pub(super) policy: String,
     pub(super) base: PathBuf,
+    pub(super) files: Option<Arc<PolicyFiles>>,
     pub(super) publish: Vec<Publish>,
     pub(super) pid: Option<u32>,
     pub(super) ca: KeptCa,
