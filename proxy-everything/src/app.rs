@@ -18,21 +18,26 @@ pub use run::run;
 use crate::{
     audit::{AuditLog, Target},
     capture,
-    config::ConfigError,
+    config::{ConfigError, MAX_DOCUMENT, Part},
 };
 
-/// The text, and the folder that its relative paths start from. No policy is an empty one.
-fn read_policy(path: Option<&Path>) -> anyhow::Result<(String, PathBuf)> {
-    let Some(path) = path else { return Ok((String::new(), "/".into())) };
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let base = std::path::absolute(path)?.parent().unwrap_or_else(|| Path::new("/")).to_owned();
-    Ok((text, base))
+/// The texts at `paths`, to be merged in their order. No policy is an empty one.
+pub fn read_policy(paths: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        anyhow::ensure!(text.len() <= MAX_DOCUMENT, "{} is larger than 4 MiB", path.display());
+        let base = std::path::absolute(path)?.parent().unwrap_or_else(|| Path::new("/")).to_owned();
+        Ok(Part { source: (paths.len() > 1).then(|| path.display().to_string()), base, text })
+    };
+    paths.iter().map(read).collect()
 }
 
 /// `FILE:LINE:COLUMN: text`, the form that editors jump to.
-fn in_file(path: &Path, error: ConfigError) -> anyhow::Error {
+pub fn in_file(paths: &[PathBuf], error: &ConfigError) -> anyhow::Error {
     let separator = if error.position().is_some() { ":" } else { ": " };
-    anyhow!("{}{separator}{error}", path.display())
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let names = if names.is_empty() { "(no policy)".to_owned() } else { names.join(", ") };
+    anyhow!("{}{separator}{error}", error.part().unwrap_or(&names))
 }
 
 /// Not the terminal: the command's output belongs there.

@@ -110,9 +110,10 @@ Examples:
 /// Options of `attach` and `sidecar` alike.
 #[derive(Args, Debug)]
 pub struct ServeOptions {
-    /// The policy document, YAML or JSON; without one, everything is denied. A change of the file is put in force
+    /// The policy document, YAML or JSON; without one, everything is denied. May be given several times: each goes behind those before
+    /// it. A change of a file is put in force
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub policy: Option<PathBuf>,
+    pub policy: Vec<PathBuf>,
     /// Where audit lines go: a file to append to, or `-` for standard error [default: as with `run`]
     #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
     pub audit: Option<PathBuf>,
@@ -181,9 +182,10 @@ pub struct SidecarOptions {
 /// Options of `run`.
 #[derive(Args, Debug)]
 pub struct RunOptions {
-    /// The policy document, YAML or JSON; without one, everything is denied
+    /// The policy document, YAML or JSON; without one, everything is denied. May be given several times: each goes behind those before
+    /// it
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub policy: Option<PathBuf>,
+    pub policy: Vec<PathBuf>,
     /// Put changes of the policy file in force while the command runs. Refused if the command could change the file, or what leads
     /// to it: a folder or link on the way, or the file, belongs to its user, or can be written by it. As root that is so in general
     #[arg(long, requires = "policy")]

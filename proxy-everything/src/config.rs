@@ -9,13 +9,11 @@ mod load;
 mod roots;
 mod secrets;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use handlers::Chain;
-use policy::{BindingId, DnsType, Policy};
+use policy::{BindingId, DnsType, Overrides, Policy};
+use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
 pub use error::ConfigError;
@@ -32,36 +30,62 @@ use crate::{
 /// Largest document, in bytes.
 pub const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
-/// A policy document, parsed, and where its relative paths begin.
-#[derive(Debug)]
+/// One of the texts that together are a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is called in rules and faults; `None` for the only one.
+    pub source: Option<String>,
+    /// The absolute folder that its relative paths start from.
+    pub base: PathBuf,
+    /// YAML or JSON.
+    pub text: String,
+}
+
+/// A policy, parsed.
+#[derive(Clone, Debug)]
 pub struct Document {
-    text: String,
-    base: PathBuf,
+    parts: Vec<Part>,
     parsed: policy::Document,
 }
 
 impl Document {
-    /// Parses `text`, YAML or JSON, whose relative paths start from the absolute folder `base`.
+    /// Parses the only text of a policy.
     pub fn parse(text: String, base: PathBuf) -> Result<Self, ConfigError> {
-        let parsed = policy::Document::parse(&text)?;
-        Ok(Self { text, base, parsed })
+        Self::merge(vec![Part { source: None, base, text }])
+    }
+
+    /// Parses several texts, each after those before it.
+    pub fn merge(parts: Vec<Part>) -> Result<Self, ConfigError> {
+        let mut parsed = policy::Document::default();
+        for Part { source, base, text } in &parts {
+            let part = policy::Part { source: source.as_deref(), base, text };
+            let fault = |fault| ConfigError::Fault { part: source.clone(), fault };
+            parsed = parsed.and(&part).map_err(fault)?;
+        }
+        Ok(Self { parts, parsed })
+    }
+
+    /// Its texts, as they were given.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What they mean together.
+    pub fn parsed(&self) -> &policy::Document {
+        &self.parsed
     }
 
     /// Whether it says whom to ask for names.
     pub fn names_servers(&self) -> bool {
         !self.parsed.dns.servers.is_empty()
     }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.base.join(path)
-    }
 }
 
-/// Everything that decides about exchanges, made of one document. Immutable; replaced as a whole.
+/// Everything that decides about exchanges, made of one document and what was changed at run time. Immutable; replaced as a whole.
 pub struct Generation {
     rules: Rules,
-    text: String,
-    base: PathBuf,
+    document: Document,
+    overrides: Overrides,
     limits: Limits,
     bound: Vec<Bound>,
     dns_types: Vec<DnsType>,
@@ -96,17 +120,21 @@ impl Generation {
     pub fn load(
         number: u64,
         document: Document,
+        overrides: Overrides,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        let policy = Arc::new(Policy::compile(&document.parsed));
+        if let Some(name) = overrides.missing(&document.parsed.handlers).next() {
+            let reason = "it is in use, set at run time, and the document does not declare it".to_owned();
+            return Err(ConfigError::Handler { name: name.to_owned(), reason });
+        }
+        let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, surroundings)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;
-        let Document { text, base, parsed } = document;
-        let dns_types = parsed.dns.types;
-        Ok(Self { rules, text, base, limits, bound, dns_types, upstream })
+        let dns_types = document.parsed.dns.types.clone();
+        Ok(Self { rules, document, overrides, limits, bound, dns_types, upstream })
     }
 
     /// Grows with every accepted change.
@@ -119,14 +147,14 @@ impl Generation {
         &self.rules
     }
 
-    /// The document it was made of, as it was given.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The document it was made of.
+    pub fn document(&self) -> &Document {
+        &self.document
     }
 
-    /// The folder that relative paths in it start from.
-    pub fn base(&self) -> &Path {
-        &self.base
+    /// What was changed at run time.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
     }
 
     /// Deadlines and sizes.

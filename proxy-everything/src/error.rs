@@ -6,9 +6,9 @@ mod problem;
 mod upstream;
 
 use http::StatusCode;
-use policy::{AddressRefusal, Denial, HostError};
+use policy::{AddressRefusal, Answer, Denial, HostError, Policy, Reason};
 
-pub use problem::problem;
+pub use problem::refusal;
 pub use upstream::{TlsFault, UpstreamError};
 
 /// Why a connection ended before it became exchanges or a tunnel.
@@ -127,6 +127,7 @@ impl ExchangeError {
             Self::Malformed(_) | Self::Host(_) => StatusCode::BAD_REQUEST,
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(Denial { reason: Reason::PathAmbiguous, .. }) => StatusCode::BAD_REQUEST,
             Self::Denied(_) | Self::SecretOnPlaintext { .. } => StatusCode::FORBIDDEN,
             Self::DeniedByHandler { status, .. } | Self::Handler { status, .. } => *status,
             Self::NoAudit => StatusCode::SERVICE_UNAVAILABLE,
@@ -157,6 +158,17 @@ impl ExchangeError {
             Self::DeniedByHandler { rule, .. } | Self::SecretOnPlaintext { rule } => Some(rule),
             Self::Upstream(UpstreamError::AddressRefused(AddressRefusal::Denied { rule, .. })) => {
                 Some(rule.as_str())
+            }
+            _ => None,
+        }
+    }
+
+    /// What the policy wants to be answered instead of a problem, where the policy is what refuses.
+    pub fn answer<'a>(&'a self, policy: &'a Policy) -> Option<&'a Answer> {
+        match self {
+            Self::Denied(denial) => denial.answer.as_deref(),
+            Self::Upstream(UpstreamError::AddressRefused(_) | UpstreamError::Revoked) => {
+                policy.answer().map(|answer| &**answer)
             }
             _ => None,
         }

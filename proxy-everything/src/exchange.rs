@@ -14,9 +14,9 @@ use crate::{
     audit::{ExchangeTrail, Notes, Record},
     body,
     config::{Bound, Generation},
-    error::{ExchangeError, UpstreamError, problem},
+    error::{ExchangeError, UpstreamError, refusal},
     http::{Transport, clean_request, clean_response, target},
-    in_force::Permit,
+    in_force::{Asked, Permit},
     instance::Instance,
     linger::{Lingering, lingering},
 };
@@ -34,13 +34,13 @@ pub async fn run(
     trail.asked(request.method(), request.uri());
     let idle = generation.limits().body_idle();
     let request = lingering(request);
-    let answer =
-        Exchange { instance, generation, trail: &mut trail }.answer(request, transport, connection).await;
+    let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
+    let answer = exchange.answer(request, transport, connection).await;
     let (response, permit) = match answer {
         Ok((response, permit)) => (response, Some(permit)),
         Err(error) => {
             trail.failed(&error);
-            (problem(&error, &trail.request_id()), None)
+            (refusal(&error, &trail.request_id(), generation.policy()), None)
         }
     };
     trail.answered(response.status());
@@ -65,19 +65,30 @@ impl Exchange<'_> {
         }
         let (scheme, authority) = target(&request, transport, connection.destination)?;
         self.trail.authority(&authority);
-        let facts = RequestFacts { scheme, host: &authority.host, port: authority.port };
-        let (rule, binding) = match self.generation.policy().decide(&facts) {
-            Decision::Deny(denial) => return Err(ExchangeError::Denied(denial)),
-            Decision::Forward { rule, binding } => (rule, binding),
+        let facts = RequestFacts {
+            scheme,
+            host: &authority.host,
+            port: authority.port,
+            method: request.method().as_str(),
+            path: request.uri().path(),
         };
+        let (rule, binding, monitored) = match self.generation.policy().decide(&facts) {
+            Decision::Deny(denial) => return Err(ExchangeError::Denied(denial)),
+            Decision::Forward { rule, binding, monitored } => (rule, binding, monitored),
+        };
+        if let Some(denial) = &monitored {
+            self.trail.monitored(denial);
+        }
         let bound = binding.and_then(|id| self.generation.chain(id));
         self.trail
             .allowed(&rule, bound.map_or_else(Vec::new, |bound| bound.chain.names().cloned().collect()));
 
         let (mut head, body) = request.into_parts();
+        let (method, path) = (head.method.clone(), head.uri.path().into());
         clean_request(&mut head, scheme, &authority)?;
         let notes = self.trail.notes();
-        let permit = self.instance.in_force.permit(scheme, authority, Arc::clone(notes));
+        let asked = Asked { scheme, authority, method, path, notes: Arc::clone(notes) };
+        let permit = self.instance.in_force.permit(asked);
         let idle = self.generation.limits().body_idle();
         let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, permit.clone()));
         let onward = Onward {

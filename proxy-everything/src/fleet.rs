@@ -15,6 +15,7 @@ use std::{
 };
 
 use certs::InstanceCa;
+use policy::Overrides;
 use rustls::pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ use crate::{
     admin::AdminSocket,
     audit::AuditLog,
     capture::{self, CaptureError, Namespace},
-    config::{ConfigError, Document, LazyEngine, Visible},
+    config::{ConfigError, Document, LazyEngine, Part, Visible},
     engine::Engine,
     instance::{Instance, Parts},
     keeper::{Keeper, Kept, Share},
@@ -54,10 +55,10 @@ pub enum Origin {
 /// A policy that a workload is given.
 #[derive(Clone, Debug)]
 pub enum Given {
-    /// Its text, and the folder that relative paths in it start from.
-    Text(String, PathBuf),
-    /// The file that it is in, which is watched.
-    File(PathBuf),
+    /// Its texts.
+    Texts(Vec<Part>),
+    /// The files that it is in, which are watched.
+    Files(Vec<PathBuf>),
 }
 
 /// A workload to attach.
@@ -105,16 +106,14 @@ pub struct Settings {
 }
 
 /// What came before this proxy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Past {
     /// The generation to go on with.
     generation: u64,
     /// Proxies of this keeper before this one.
     predecessors: u64,
-}
-
-impl Past {
-    const NONE: Self = Self { generation: 1, predecessors: 0 };
+    /// What was changed at run time.
+    overrides: Overrides,
 }
 
 /// The instances by id.
@@ -185,7 +184,8 @@ impl Fleet {
             None => self.default_policy()?,
         };
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
-        let instance = self.instance(id.clone(), class, document, ca, Past::NONE).await?;
+        let instance =
+            self.instance(id.clone(), class, document, ca, Past { generation: 1, ..Past::default() }).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin), files);
@@ -203,10 +203,15 @@ impl Fleet {
     pub async fn restore(self: &Arc<Self>, kept: Kept) -> Result<(), FleetError> {
         let _one_at_a_time = self.changing.lock().await;
         let saved = Saved::read(&kept)?;
-        let document = Document::parse(saved.policy, saved.base)?;
+        let document = Document::merge(saved.policy)?;
+        let overrides = Overrides::parse(&saved.overrides, document.parsed())
+            .map_err(|fault| ConfigError::Fault { part: None, fault })?;
         let ca = InstanceCa::restore(&saved.ca).map_err(FleetError::Ca)?;
-        let past =
-            Past { generation: saved.generation, predecessors: self.keeper.number().saturating_sub(1) };
+        let past = Past {
+            generation: saved.generation,
+            predecessors: self.keeper.number().saturating_sub(1),
+            overrides,
+        };
         let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
             member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
@@ -224,11 +229,11 @@ impl Fleet {
 
     /// What is in the file now, for workloads that are attached from now on: denied everything, if that is faulty.
     fn default_policy(&self) -> Result<(Document, Option<Arc<PolicyFiles>>), ConfigError> {
-        let Given::File(path) = &self.settings.policy else { return first(self.settings.policy.clone()) };
+        let Given::Files(paths) = &self.settings.policy else { return first(self.settings.policy.clone()) };
         first(self.settings.policy.clone()).or_else(|error| {
-            tracing::error!(%error, path = %path.display(), "a workload is denied everything until this is put right");
+            tracing::error!(%error, ?paths, "a workload is denied everything until this is put right");
             let nothing = Document::parse(String::new(), "/".into())?;
-            Ok((nothing, Some(Arc::new(PolicyFiles::at(path)))))
+            Ok((nothing, Some(Arc::new(PolicyFiles::at(paths)))))
         })
     }
 
@@ -250,6 +255,7 @@ impl Fleet {
             generation: past.generation,
             predecessors: past.predecessors,
             visible: Visible::Nothing,
+            overrides: past.overrides,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;
         Ok(Arc::new(made.map_err(FleetError::crashed)??))
@@ -402,9 +408,9 @@ impl Fleet {
 /// What a policy says at first, and the files to watch from then on.
 fn first(policy: Given) -> Result<(Document, Option<Arc<PolicyFiles>>), ConfigError> {
     match policy {
-        Given::Text(text, base) => Ok((Document::parse(text, base)?, None)),
-        Given::File(path) => {
-            let files = PolicyFiles::at(&path);
+        Given::Texts(parts) => Ok((Document::merge(parts)?, None)),
+        Given::Files(paths) => {
+            let files = PolicyFiles::at(&paths);
             let document = files.document()?;
             Ok((document, Some(Arc::new(files))))
         }

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use policy::{Authority, Decision, Document, Policy, RequestFacts, Scheme};
+use http::Method;
+use policy::{Authority, Decision, Document, Overrides, Policy, RequestFacts, Scheme};
 use tokio::sync::watch;
 
 use crate::{audit::Notes, config::Limits, error::UpstreamError, upstream::Resolver};
@@ -40,7 +41,11 @@ impl Default for InForce {
     fn default() -> Self {
         let nothing = Document::default();
         let resolver = Resolver::new(&nothing, &Limits::from(&nothing.limits), Arc::default());
-        Self(watch::Sender::new(Rules { generation: 0, policy: Policy::compile(&nothing).into(), resolver }))
+        Self(watch::Sender::new(Rules {
+            generation: 0,
+            policy: Policy::compile(&nothing, &Overrides::default()).into(),
+            resolver,
+        }))
     }
 }
 
@@ -81,8 +86,8 @@ impl InForce {
     }
 
     /// For a request that was let pass.
-    pub fn permit(&self, scheme: Scheme, authority: Authority, notes: Arc<Notes>) -> Permit {
-        Permit { rules: self.0.subscribe(), request: Arc::new(Asked { scheme, authority, notes }) }
+    pub fn permit(&self, asked: Asked) -> Permit {
+        Permit { rules: self.0.subscribe(), request: Arc::new(asked) }
     }
 }
 
@@ -94,10 +99,17 @@ pub struct Permit {
 }
 
 /// What a request was decided by.
-struct Asked {
-    scheme: Scheme,
-    authority: Authority,
-    notes: Arc<Notes>,
+pub struct Asked {
+    /// As the workload used it.
+    pub scheme: Scheme,
+    /// Where it goes.
+    pub authority: Authority,
+    /// As it was sent.
+    pub method: Method,
+    /// As it was sent, without the query.
+    pub path: Box<str>,
+    /// Which address it was sent to.
+    pub notes: Arc<Notes>,
 }
 
 impl Permit {
@@ -120,8 +132,9 @@ impl Permit {
 
 impl Asked {
     fn passes(&self, rules: &Rules) -> bool {
-        let Self { scheme, authority, notes } = self;
-        let facts = RequestFacts { scheme: *scheme, host: &authority.host, port: authority.port };
+        let Self { scheme, authority, method, path, notes } = self;
+        let Authority { host, port } = authority;
+        let facts = RequestFacts { scheme: *scheme, host, port: *port, method: method.as_str(), path };
         let may_lead_to =
             |address| rules.resolver.judge(address, Some(*scheme), authority, &rules.policy).is_ok();
         matches!(rules.policy.decide(&facts), Decision::Forward { .. })

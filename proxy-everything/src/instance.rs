@@ -11,6 +11,7 @@ use std::{
     time::SystemTime,
 };
 
+use policy::Overrides;
 use tokio::sync::watch;
 
 pub use changes::{Changes, PolicyFault};
@@ -120,6 +121,8 @@ pub struct Parts {
     pub predecessors: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
+    /// What was changed at run time, under an earlier proxy.
+    pub overrides: Overrides,
 }
 
 impl Instance {
@@ -133,7 +136,7 @@ impl Instance {
             bounds: &bounds,
             in_force: &in_force,
         };
-        let first = Generation::load(parts.generation, document, surroundings)?;
+        let first = Generation::load(parts.generation, document, parts.overrides, surroundings)?;
         in_force.replace(first.rules().clone());
         Ok(Self {
             id: parts.id.into(),
@@ -176,24 +179,41 @@ impl Instance {
         document: Result<Document, ConfigError>,
         expected: &Expected,
     ) -> Result<u64, ChangeError> {
-        let changed =
-            document.map_err(ChangeError::Faulty).and_then(|document| self.apply(document, expected));
+        let change = |document| self.apply(expected, |now| Ok((document, now.overrides().clone())));
+        let changed = document.map_err(ChangeError::Faulty).and_then(change);
         if let Err(ChangeError::Faulty(error)) = &changed {
             self.changes.refuse(&self.id, source, error);
         }
         changed
     }
 
-    fn apply(&self, document: Document, expected: &Expected) -> Result<u64, ChangeError> {
+    /// Changes what goes before the document, as `change` says, and tells as which generation. If it is faulty, nothing changes.
+    pub fn change_overrides(
+        &self,
+        expected: &Expected,
+        change: impl FnOnce(Overrides, &policy::Document) -> Result<Overrides, ConfigError>,
+    ) -> Result<u64, ChangeError> {
+        self.apply(expected, |now| {
+            let document = now.document().clone();
+            let overrides = change(now.overrides().clone(), document.parsed())?;
+            Ok((document, overrides))
+        })
+    }
+
+    fn apply(
+        &self,
+        expected: &Expected,
+        change: impl FnOnce(&Generation) -> Result<(Document, Overrides), ConfigError>,
+    ) -> Result<u64, ChangeError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.current().number();
-        if !expected.holds(current) {
-            return Err(ChangeError::Outdated(current));
+        let current = self.current();
+        if !expected.holds(current.number()) {
+            return Err(ChangeError::Outdated(current.number()));
         }
-        let number = current + 1;
+        let (number, (document, overrides)) = (current.number() + 1, change(&current)?);
         let Self { engine, visible, roots, bounds, in_force, .. } = self;
         let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
-        let next = Generation::load(number, document, surroundings)?;
+        let next = Generation::load(number, document, overrides, surroundings)?;
         // First: what begins under the new generation must not be measured by the old rules.
         in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));

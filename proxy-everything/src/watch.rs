@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use guard::{Command, GuardError};
 
 use crate::{
-    config::{ConfigError, Document, MAX_DOCUMENT},
+    config::{ConfigError, Document, MAX_DOCUMENT, Part},
     instance::{Expected, Instance},
 };
 
@@ -38,10 +38,10 @@ pub struct PolicyFiles {
 }
 
 impl PolicyFiles {
-    /// The file at `path`, which nobody has read yet.
-    pub fn at(path: &Path) -> Self {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self { paths: vec![path], accepted: Mutex::default() }
+    /// The files at `paths`, in their order, which nobody has read yet.
+    pub fn at(paths: &[PathBuf]) -> Self {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        Self { paths: paths.iter().map(absolute).collect(), accepted: Mutex::default() }
     }
 
     /// The document that is there now.
@@ -52,10 +52,15 @@ impl PolicyFiles {
         Ok(document)
     }
 
-    /// One document of all texts. There is one file so far.
+    /// One document of all texts. One that is alone needs no name where its rules are told.
     fn load(&self, texts: Vec<String>) -> Result<Document, ConfigError> {
-        let base = self.paths.first().and_then(|path| path.parent()).unwrap_or_else(|| Path::new("/"));
-        Document::parse(texts.concat(), base.to_owned())
+        let alone = texts.len() == 1;
+        let part = |(path, text): (&PathBuf, String)| Part {
+            source: (!alone).then(|| path.display().to_string()),
+            base: path.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
+            text,
+        };
+        Document::merge(self.paths.iter().zip(texts).map(part).collect())
     }
 
     fn read(&self, command: Option<&Command>) -> Result<Vec<String>, ConfigError> {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::routes::{Answer, faulty, json, problem, text};
 use crate::{
+    config::Part,
     fleet::{Fleet, FleetError, Given, Origin, Wanted},
     publish::Publish,
 };
@@ -76,6 +77,6 @@ fn wanted(asked: Attach) -> Result<Wanted, String> {
         return Err("`base` is not an absolute path".into());
     }
     let publish: Result<Vec<Publish>, String> = asked.publish.iter().map(|text| text.parse()).collect();
-    let policy = asked.policy.map(|text| Given::Text(text, base));
+    let policy = asked.policy.map(|text| Given::Texts(vec![Part { source: None, base, text }]));
     Ok(Wanted { origin, id: asked.id, class: asked.class, policy, publish: publish? })
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Administered, HEAD_TIMEOUT, caller, instances, metrics};
 use crate::{
-    config::{ConfigError, Document, MAX_DOCUMENT},
+    config::{ConfigError, Document, MAX_DOCUMENT, Part},
     instance::{ChangeError, Instance},
     trust,
 };
@@ -69,7 +69,7 @@ fn status(instance: &Instance) -> Value {
 /// The document as it was given: it holds references to secrets and never a value.
 fn policy(instance: &Instance) -> Answer {
     let generation = instance.current();
-    let mut response = Response::new(Full::from(generation.text().to_owned()));
+    let mut response = Response::new(Full::from(texts(generation.document())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
     tagged(response, generation.number())
 }
@@ -86,6 +86,15 @@ fn measured(instance: &Instance) -> Answer {
     let mut response = Response::new(Full::from(metrics::text(instance)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
+}
+
+/// One text as it was given; several behind each other, each under its name.
+fn texts(document: &Document) -> String {
+    let text = |part: &Part| match &part.source {
+        None => part.text.clone(),
+        Some(source) => format!("---\n# {source}\n{}\n", part.text),
+    };
+    document.parts().iter().map(text).collect()
 }
 
 /// What a command of `run` has as its bundle.

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -21,7 +21,7 @@ use crate::{
     admin::{AdminSocket, Administered},
     capture::{self, Namespace},
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
-    config::Document,
+    config::{Document, Part},
     fleet::{Fleet, Given, Origin, Settings, Trust, Wanted},
     keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
@@ -138,18 +138,18 @@ fn take(kept: &mut Vec<Kept>, id: &str) -> Option<OwnedFd> {
 
 fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
-    let path = serve.policy.as_deref();
-    let policy = match (first_policy(path, pod.as_ref()), path) {
-        // Whoever edits that file does not end what is served under the policies that the keeper has.
-        (Err(error), Some(path)) if !kept.is_empty() => {
+    let paths = &serve.policy;
+    let policy = match first_policy(paths, pod.as_ref()) {
+        // Whoever edits those files does not end what is served under the policies that the keeper has.
+        Err(error) if !paths.is_empty() && !kept.is_empty() => {
             tracing::error!("{error:#}; workloads that are attached from now on are denied everything");
-            Given::File(path.to_owned())
+            Given::Files(paths.clone())
         }
-        (policy, path) => {
-            let (text, base) = policy?;
+        parts => {
+            let parts = parts?;
             // What comes out of a pipe is read once, and cannot be watched.
-            let file = path.filter(|path| path.is_file());
-            file.map_or(Given::Text(text, base), |path| Given::File(path.to_owned()))
+            let files = !paths.is_empty() && paths.iter().all(|path| path.is_file());
+            if files { Given::Files(paths.clone()) } else { Given::Texts(parts) }
         }
     };
     let state = StateDir::locate(serve.state.state_dir.as_deref());
@@ -168,17 +168,18 @@ fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Resul
 }
 
 /// Faults are told with the file's name, before anything is attached.
-fn first_policy(path: Option<&Path>, pod: Option<&Namespace>) -> anyhow::Result<(String, PathBuf)> {
-    let (text, base) = read_policy(path)?;
-    if let Some(path) = path {
-        let document = Document::parse(text.clone(), base.clone()).map_err(|error| in_file(path, error))?;
-        anyhow::ensure!(
-            pod.is_none() || document.names_servers() || !upstream::system_servers_are_local(),
-            "the resolver in /etc/resolv.conf listens in the workload's network, where the proxy cannot ask it: name others with \
-             `dns.servers` in the policy"
-        );
-    }
-    Ok((text, base))
+fn first_policy(paths: &[PathBuf], pod: Option<&Namespace>) -> anyhow::Result<Vec<Part>> {
+    let parts = read_policy(paths)?;
+    let document = Document::merge(parts.clone()).map_err(|error| in_file(paths, &error))?;
+    anyhow::ensure!(
+        paths.is_empty()
+            || pod.is_none()
+            || document.names_servers()
+            || !upstream::system_servers_are_local(),
+        "the resolver in /etc/resolv.conf listens in the workload's network, where the proxy cannot ask it: name others with \
+         `dns.servers` in the policy"
+    );
+    Ok(parts)
 }
 
 /// Tells the keeper that this process does not stand still, from its start to the end of draining.

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use certs::InstanceCa;
+use policy::Overrides;
 use rustls::pki_types::UnixTime;
 use tokio::task::JoinHandle;
 
@@ -36,10 +37,9 @@ use crate::{
 pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
-    let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
-    let (text, base) = read_policy(options.policy.as_deref())?;
-    let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
-    let watch = options.policy.as_deref().filter(|_| options.watch).map(watch).transpose()?;
+    let files = options.policy;
+    let document = Document::merge(read_policy(&files)?).map_err(|error| in_file(&files, &error))?;
+    let watch = options.watch.then(|| watch(&files)).transpose()?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
@@ -55,7 +55,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         kept: hidden.kept.clone(),
     });
 
-    let mut read_only: Vec<PathBuf> = options.policy.into_iter().collect();
+    let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let parts = Parts {
@@ -67,8 +67,9 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         generation: 1,
         predecessors: 0,
         visible,
+        overrides: Overrides::default(),
     };
-    let instance = Instance::new(parts, document).map_err(|error| in_file(&shown, error))?;
+    let instance = Instance::new(parts, document).map_err(|error| in_file(&files, &error))?;
     let instance = Arc::new(instance);
     let published = publish(&options.publish)?;
     let admin = state.socket(&id);
@@ -97,10 +98,12 @@ fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
 }
 
 /// The command has our user, and must not be able to change its own policy.
-fn watch(path: &Path) -> anyhow::Result<Watch> {
-    let command = Command::ours().and_then(|command| command.follow(path).map(|_| command));
-    let command = command.with_context(|| format!("--watch: cannot watch {}", path.display()))?;
-    Ok(Watch::new(Arc::new(PolicyFiles::at(path)), Some(command)))
+fn watch(paths: &[PathBuf]) -> anyhow::Result<Watch> {
+    let command = Command::ours().context("--watch")?;
+    for path in paths {
+        command.follow(path).with_context(|| format!("--watch: cannot watch {}", path.display()))?;
+    }
+    Ok(Watch::new(Arc::new(PolicyFiles::at(paths)), Some(command)))
 }
 
 /// What the workload never sees, whatever is kept: secrets, our state and our records.

@@ -11,10 +11,10 @@ use std::{
 };
 
 use http::{Method, StatusCode, Uri};
-use policy::{Authority, Rule};
+use policy::{Authority, Denial, Rule};
 use tokio::sync::SetOnce;
 
-use super::{Decision, Kind, Record};
+use super::{Decision, Kind, Record, record::Monitored};
 use crate::{
     error::{ExchangeError, UpstreamError},
     instance::Instance,
@@ -110,6 +110,12 @@ impl ExchangeTrail {
         self.record.decision = Some(Decision::Allow);
         self.record.rule = Some(rule.to_string());
         self.record.handlers = handlers;
+    }
+
+    /// It may pass although it would be refused.
+    pub fn monitored(&mut self, denial: &Denial) {
+        let Denial { reason, rule, .. } = denial;
+        self.record.monitored = Some(Monitored { reason: reason.as_str(), rule: rule.to_string() });
     }
 
     /// It was refused, or failed.

@@ -103,6 +103,9 @@ pub struct Record {
     /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What would have been decided if the policy were not only monitoring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitored: Option<Monitored>,
     /// Names of the handlers bound to the host.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub handlers: Vec<Arc<str>>,
@@ -124,6 +127,15 @@ pub struct Record {
     /// For the duration.
     #[serde(skip)]
     pub began: Instant,
+}
+
+/// A refusal that was only noted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Monitored {
+    /// A word from docs/errors.md.
+    pub reason: &'static str,
+    /// The rule that would have refused.
+    pub rule: String,
 }
 
 /// Longer paths are cut, so that no request can make a line of any length it likes.
@@ -155,6 +167,7 @@ impl Record {
             path: None,
             decision: None,
             rule: None,
+            monitored: None,
             handlers: Vec::new(),
             status: None,
             bytes_from_workload: 0,
@@ -214,6 +227,7 @@ mod tests {
             path: None,
             decision: Some(Decision::Deny),
             rule: None,
+            monitored: None,
             handlers: Vec::new(),
             status: Some(403),
             bytes_from_workload: 0,

@@ -7,8 +7,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The text itself, with line and column.
-    #[error(transparent)]
-    Fault(#[from] policy::Fault),
+    #[error("{fault}")]
+    Fault {
+        /// Which of several texts.
+        part: Option<String>,
+        /// What is wrong.
+        fault: policy::Fault,
+    },
     /// A file that the document names.
     #[error("cannot read {}: {error}", path.display())]
     File {
@@ -42,7 +47,15 @@ impl ConfigError {
     /// Line and column in the document, both from 1, where they are known.
     pub fn position(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Fault(fault) => Some((fault.line, fault.column)),
+            Self::Fault { fault, .. } => Some((fault.line, fault.column)),
+            _ => None,
+        }
+    }
+
+    /// Which of several texts is at fault, where that is known.
+    pub fn part(&self) -> Option<&str> {
+        match self {
+            Self::Fault { part, .. } => part.as_deref(),
             _ => None,
         }
     }

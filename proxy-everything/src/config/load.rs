@@ -7,6 +7,7 @@ use bytes::Bytes;
 use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use policy::{HandlerSource, Policy, Template, TemplatePart};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings, secrets};
@@ -22,18 +23,26 @@ pub(super) fn bindings(
     surroundings: Surroundings<'_>,
 ) -> Result<Vec<Bound>, ConfigError> {
     let secrets = secrets::read(document, surroundings.visible)?;
-    let make = Make { secrets: &secrets, document, engine: surroundings.engine, limits };
+    let make = Make { secrets: &secrets, engine: surroundings.engine, limits };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
-        let handler = make.handler(name, source)?;
-        named.insert(name.as_str(), Arc::new(Named { name: name.as_str().into(), handler }));
+        named.insert(name.as_str(), make.named(name, source, None)?);
     }
     let bound = |binding: &policy::Binding| {
-        // Unknown names were refused when the document was parsed.
-        let handlers = binding.handlers.iter().filter_map(|name| named.get(name.as_str()).cloned()).collect();
-        Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(handlers) }
+        let mut chain = Vec::with_capacity(binding.handlers.len());
+        for name in &binding.handlers {
+            let handler = match (document.parsed.handlers.get(name), &binding.params) {
+                (Some(source @ HandlerSource::Wasm { .. }), Some(params)) => {
+                    Some(make.named(name, source, Some(params))?)
+                }
+                _ => named.get(name.as_str()).cloned(),
+            };
+            // Unknown names were refused when the document was parsed.
+            chain.extend(handler);
+        }
+        Ok(Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(chain) })
     };
-    Ok(policy.bindings().iter().map(bound).collect())
+    policy.bindings().iter().map(bound).collect()
 }
 
 /// An empty pool with the roots and addresses of `document`.
@@ -47,7 +56,7 @@ pub(super) fn upstream(
         .parsed
         .upstream_roots
         .iter()
-        .map(|path| read(&document.path(path), |path| fs::read_to_string(path)))
+        .map(|path| read(path, |path| fs::read_to_string(path)))
         .collect();
     let roots = surroundings.roots.with(files?).map_err(ConfigError::Roots)?;
     Ok(Upstream::new(rules, surroundings.in_force.clone(), roots, limits.clone()))
@@ -59,13 +68,27 @@ fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T,
 
 struct Make<'a> {
     secrets: &'a Secrets,
-    document: &'a Document,
     engine: &'a LazyEngine,
     limits: &'a Limits,
 }
 
 impl Make<'_> {
-    fn handler(&self, name: &str, source: &HandlerSource) -> Result<Handler, ConfigError> {
+    /// Programs are handed `given` instead of their own parameters, if it is there.
+    fn named(
+        &self,
+        name: &str,
+        source: &HandlerSource,
+        given: Option<&Value>,
+    ) -> Result<Arc<Named>, ConfigError> {
+        Ok(Arc::new(Named { name: name.into(), handler: self.handler(name, source, given)? }))
+    }
+
+    fn handler(
+        &self,
+        name: &str,
+        source: &HandlerSource,
+        given: Option<&Value>,
+    ) -> Result<Handler, ConfigError> {
         let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
         match source {
             HandlerSource::Inject(headers) => {
@@ -82,12 +105,12 @@ impl Make<'_> {
                 Ok(Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) }))
             }
             HandlerSource::Wasm { path, secrets, params } => {
-                let component = read(&self.document.path(path), |path| fs::read(path))?;
+                let component = read(path, |path| fs::read(path))?;
                 let granted =
                     secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
                 let settings = ScriptSettings {
                     name: name.into(),
-                    params: params.clone(),
+                    params: given.unwrap_or(params).clone(),
                     secrets: granted.collect(),
                     limits: self.limits.script(),
                 };

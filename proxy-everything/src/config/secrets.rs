@@ -70,7 +70,7 @@ pub fn secret_files(document: &Document) -> BTreeSet<PathBuf> {
     let file = |source: &SecretSource| match source {
         SecretSource::Env(_) => None,
         SecretSource::File(path) => {
-            let path = document.path(path);
+            let path = path.clone();
             Some(fs::canonicalize(&path).unwrap_or(path))
         }
     };
@@ -80,10 +80,10 @@ pub fn secret_files(document: &Document) -> BTreeSet<PathBuf> {
 /// The files that `document` goes by, programs and roots: the workload must not be able to change them.
 pub fn trusted_files(document: &Document) -> Vec<PathBuf> {
     let program = |source: &HandlerSource| match source {
-        HandlerSource::Wasm { path, .. } => Some(document.path(path)),
+        HandlerSource::Wasm { path, .. } => Some(path.clone()),
         _ => None,
     };
-    let roots = document.parsed.upstream_roots.iter().map(|path| document.path(path));
+    let roots = document.parsed.upstream_roots.iter().cloned();
     document.parsed.handlers.values().filter_map(program).chain(roots).collect()
 }
 
@@ -95,7 +95,7 @@ pub(super) fn read(
     let value = |(name, source): (&String, &SecretSource)| {
         let text = match source {
             SecretSource::Env(variable) => from_environment(variable, visible),
-            SecretSource::File(path) => from_file(&document.path(path), visible),
+            SecretSource::File(path) => from_file(path, visible),
         };
         let secret = text.and_then(usable);
         match secret {

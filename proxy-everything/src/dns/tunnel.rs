@@ -136,7 +136,7 @@ fn entropy(text: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use policy::Document;
+    use policy::{Document, Overrides};
     use proptest::prelude::*;
 
     use super::*;
@@ -196,7 +196,8 @@ mod tests {
     fn new_names_are_counted_and_names_that_are_spelled_out_are_not() {
         let document = "allowedHosts: ['*.a.test', exact.a.test]\nlimits: {dnsNewNamesPerMinute: 3, dnsQuestionsPerSecond: 2}";
         let document = Document::parse(document).unwrap();
-        let (policy, limits) = (Policy::compile(&document), Limits::from(&document.limits));
+        let (policy, limits) =
+            (Policy::compile(&document, &Overrides::default()), Limits::from(&document.limits));
         let bounds = Bounds::default();
         let look_up = |name: &str| bounds.look_up(&CanonicalHost::parse(name).unwrap(), &policy, &limits);
         let dense = format!("{}.a.test", "x".repeat(60));

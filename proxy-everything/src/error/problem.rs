@@ -3,8 +3,9 @@
 
 use bytes::Bytes;
 use handlers::Body;
-use http::{HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use policy::{Answer, Policy};
 use serde::Serialize;
 
 use super::{ExchangeError, UpstreamError};
@@ -33,8 +34,34 @@ fn is_policys(error: &ExchangeError) -> bool {
     matches!(error, ExchangeError::Denied(_) | ExchangeError::Upstream(UpstreamError::Revoked))
 }
 
-/// Renders `error` as the answer to the request `request_id`.
-pub fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
+/// What the request `request_id` is told of `error`: what `policy` says to such a request, or else a problem.
+pub fn refusal(error: &ExchangeError, request_id: &str, policy: &Policy) -> Response<Body> {
+    match error.answer(policy) {
+        Some(answer) => custom(answer),
+        None => problem(error, request_id),
+    }
+}
+
+/// The names and values were checked when the policy was read.
+fn custom(answer: &Answer) -> Response<Body> {
+    let mut response = whole(answer.body.clone());
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::FORBIDDEN);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in &answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+fn whole(text: impl Into<Bytes>) -> Response<Body> {
+    Response::new(Full::new(text.into()).map_err(|never| match never {}).boxed_unsync())
+}
+
+fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
     let status = error.status();
     let problem = Problem {
         kind: "about:blank",
@@ -48,8 +75,7 @@ pub fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
     };
     let mut text = serde_json::to_vec(&problem).unwrap_or_default();
     text.push(b'\n');
-    let mut response =
-        Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync());
+    let mut response = whole(text);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

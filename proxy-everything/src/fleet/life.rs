@@ -225,7 +225,7 @@ impl Fleet {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(format!("`{name}` is no file name"));
         }
-        Ok(Given::File(folder.join(name)))
+        Ok(Given::Files(vec![folder.join(name)]))
     }
 }
 

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> ConfigError {
-        ConfigError::Fault(policy::Document::parse(text).unwrap_err())
+        ConfigError::Fault { part: None, fault: policy::Document::parse(text).unwrap_err() }
     }
 
     #[test]

@@ -115,6 +115,8 @@ fn permitted(
 
 #[cfg(test)]
 mod tests {
+    use policy::Overrides;
+
     use super::*;
 
     /// Random base32.
@@ -128,7 +130,9 @@ mod tests {
         let document = Document::parse(document).unwrap();
         let resolver = resolver(&document);
         let authority = Authority::parse(authority, scheme).unwrap();
-        let addresses = resolver.resolve(Some(scheme), &authority, &Policy::compile(&document)).await;
+        let addresses = resolver
+            .resolve(Some(scheme), &authority, &Policy::compile(&document, &Overrides::default()))
+            .await;
         addresses.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|error| error.kind())
     }
 
@@ -142,14 +146,14 @@ mod tests {
             ("raw: ['a.test:22']", "localhost:22", false),
         ] {
             let document = Document::parse(document).unwrap();
-            let (resolver, policy) = (resolver(&document), Policy::compile(&document));
+            let (resolver, policy) = (resolver(&document), Policy::compile(&document, &Overrides::default()));
             let authority = Authority::parse(authority, Scheme::Https).unwrap();
             let found = resolver.resolve(None, &authority, &policy).await;
             assert_eq!(found.is_ok(), expected, "{authority}");
         }
         // A new policy that says nothing of the address would not lead there.
         let authority = Authority::parse("a.test:22", Scheme::Https).unwrap();
-        let silent = Policy::compile(&Document::default());
+        let silent = Policy::compile(&Document::default(), &Overrides::default());
         let judged =
             resolver(&Document::default()).judge("127.0.0.1:22".parse().unwrap(), None, &authority, &silent);
         assert!(matches!(judged, Err(AddressRefusal::NotPublic { .. })));

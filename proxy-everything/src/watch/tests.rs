@@ -23,7 +23,7 @@ impl Watched {
     }
 
     fn of(directory: tempfile::TempDir, root: &Path, name: &str) -> Self {
-        let watch = Watch::new(Arc::new(PolicyFiles::at(&root.join(name))), None);
+        let watch = Watch::new(Arc::new(PolicyFiles::at(&[root.join(name)])), None);
         Self { _directory: directory, root: root.to_owned(), watch }
     }
 

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use policy::{Document, Policy};
+use policy::{Document, Overrides, Policy};
 
 fuzz_target!(|text: &str| match Document::parse(text) {
-    Ok(document) => drop(Policy::compile(&document)),
+    Ok(document) => drop(Policy::compile(&document, &Overrides::default())),
     Err(fault) => assert!(fault.line >= 1 && fault.column >= 1, "{fault}"),
 });

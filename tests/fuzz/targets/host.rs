@@ -4,11 +4,11 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use policy::{CanonicalHost, Decision, Document, Policy, RequestFacts, Scheme};
+use policy::{CanonicalHost, Decision, Document, Overrides, Policy, RequestFacts, Scheme};
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let text = "deniedHosts: [evil.com, \"*.evil.com\", 10.0.0.0/8]\nenableInternet: true";
-    Policy::compile(&Document::parse(text).expect("a valid document"))
+    Policy::compile(&Document::parse(text).expect("a valid document"), &Overrides::default())
 });
 
 fuzz_target!(|text: &str| {
@@ -27,5 +27,5 @@ fuzz_target!(|text: &str| {
 });
 
 fn decides_deny(host: &CanonicalHost) -> bool {
-    matches!(POLICY.decide(&RequestFacts { scheme: Scheme::Https, host, port: 443 }), Decision::Deny(_))
+    matches!(POLICY.decide(&RequestFacts { scheme: Scheme::Https, host, port: 443, method: "GET", path: "/" }), Decision::Deny(_))
 }
