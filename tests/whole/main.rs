@@ -32,6 +32,7 @@ mod programs;
 mod protocols;
 mod publish;
 mod revoked;
+mod rules;
 mod sealed;
 mod secrets;
 mod sidecar;
