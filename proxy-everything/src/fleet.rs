@@ -295,7 +295,8 @@ impl Fleet {
         let inward = if publish.is_empty() { 0 } else { 2 * MAX_INWARD };
         let sockets = self.enter(origin, pid, inward).await?;
         if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
-            life::trust(pid, instance.tls.ca().pem().to_owned()).await;
+            let compat = instance.current().document().parsed().compat;
+            life::trust(pid, instance.tls.ca().pem().to_owned(), compat).await;
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
