@@ -329,6 +329,65 @@ except OSError as error:
     assert_eq!(attached.stop().code(), 0);
 }
 
+#[test]
+fn what_is_counted_is_shown_and_described() {
+    let lab = Lab::new(User::Nobody);
+    let url = "http://192.0.2.1/";
+    let class = "a \"class\"\\";
+    let run = lab.run("", &[]).arguments(&["--class", class]);
+    let mut running = run.start(&[SH, "-c", "read go; curl -s -o /dev/null $0; echo done; read end", url]);
+    let socket = running.socket();
+    wait::until("the instance", || UnixStream::connect(&socket).is_ok().then_some(()));
+    let printed = |arguments: &[&str]| {
+        let output = lab.cli(&[arguments, &["--socket", socket.to_str().unwrap()]].concat());
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let metrics = || -> BTreeMap<String, f64> {
+        let (code, text) = printed(&["status", "--metrics"]);
+        assert_eq!(code, Some(0), "{text}");
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.map(|line| sample(line, "{instance=\"run-0\",class=\"a \\\"class\\\"\\\\\"")).collect()
+    };
+    assert_eq!(running.ask("go"), "done");
+    let (good, bad) = (lab.write("good.yaml", "# good"), lab.write("bad.yaml", "bogus: 1"));
+    let apply = |file: &Path, generation: &str| {
+        printed(&["policy", "apply", file.to_str().unwrap(), "--if-generation", generation])
+    };
+    assert_eq!(apply(&good, "1"), (Some(0), "generation 2\n".to_owned()));
+    let (code, told) = apply(&good, "1");
+    assert_eq!((code, told.contains("generation 2 is in force")), (Some(3), true), "{told}");
+    let (code, told) = apply(&bad, "2");
+    assert_eq!((code, told.contains("bad.yaml:1:1: unknown key")), (Some(2), true), "{told}");
+    wait::until("the records", || (metrics()["audit_records_written_total"] == 2.0).then_some(()));
+    let found = metrics();
+    let manual = include_str!("../../docs/operating.md");
+    assert!(found.keys().all(|name| manual.contains(&format!("| `{name}` |"))), "undocumented: {found:?}");
+    for (name, value) in [
+        ("build_info", 1.0),
+        ("policy_generation", 2.0),
+        ("policy_changes_accepted_total", 1.0),
+        ("policy_changes_refused_total", 1.0),
+        ("policy_fault", 1.0),
+        ("connections_total", 1.0),
+        ("requests_total", 1.0),
+        ("audit_records_lost_total", 0.0),
+        ("audit_failing", 0.0),
+    ] {
+        assert_eq!(found[name], value, "{name}");
+    }
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    assert!((now - 600.0..=now).contains(&found["start_time_seconds"]), "{found:?}");
+    running.say("end");
+    let _ = running.finish().ok();
+}
+
+/// Name and value of a sample with these labels.
+fn sample(line: &str, labels: &str) -> (String, f64) {
+    let (name, rest) = line.split_once(labels).unwrap_or_else(|| panic!("other labels: {line}"));
+    let name = name.strip_prefix("proxy_everything_").unwrap_or_else(|| panic!("another name: {line}"));
+    (name.to_owned(), rest.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
 /// An operation on the socket: when it ran, for which generation it was meant, and what it found in force or put there.
 struct Operation {
     began: Instant,
@@ -341,7 +400,7 @@ struct Operation {
 /// One operation of a thread that takes the last generation it heard of for the one in force.
 fn operate(socket: &Path, thread: usize, number: usize, known: u64) -> Operation {
     let began = Instant::now();
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         let generation = request(socket, "GET", "/v1/status", "").json()["generation"].as_u64().unwrap();
         return Operation { began, ended: Instant::now(), meant: None, made: false, generation };
     }
