@@ -44,6 +44,12 @@ impl PolicyFiles {
         Self { paths: vec![path], accepted: Mutex::default() }
     }
 
+    /// The same, of which `text` was read and is in force.
+    pub fn with(self, text: String) -> Self {
+        self.accept(Some(vec![text]));
+        self
+    }
+
     /// The document that is there now.
     pub fn document(&self) -> Result<Document, ConfigError> {
         let texts = self.read(None)?;

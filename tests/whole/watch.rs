@@ -265,6 +265,11 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     let file = folder.path().join("policy.yaml");
     let (mut running, socket) = run_watched(&lab, &file, &["/bin/cat"]);
     assert_eq!(running.ask("ready"), "ready");
+    let mut unwatched = lab.program();
+    unwatched.args(["run", "--audit", "-", "--id", "unwatched", "--state-dir"]).arg(lab.path("state"));
+    unwatched.arg("--policy").arg(&file).args(["--", "/bin/cat"]);
+    let mut unwatched = Program::start(unwatched);
+    assert_eq!(unwatched.ask("ready"), "ready");
     let others = folder.path().join("others.yaml");
     fs::write(&others, numbered(2)).unwrap();
     User::Nobody.own(&others);
@@ -274,4 +279,6 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, numbered(3)).unwrap();
     wait_for(&socket, &numbered(3));
+    assert_eq!(status(&socket)["generation"], 2, "what was there at the start is no change");
+    assert_eq!(in_force(&lab.path("state/unwatched.sock")), numbered(1), "nobody asked for it");
 }

@@ -38,8 +38,9 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
     let shown = options.policy.clone().unwrap_or_else(|| "(no policy)".into());
     let (text, base) = read_policy(options.policy.as_deref())?;
+    let watched = options.policy.as_deref().filter(|_| options.watch);
+    let watch = watched.map(|path| watch(path, text.clone())).transpose()?;
     let document = Document::parse(text, base).map_err(|error| in_file(&shown, error))?;
-    let watch = options.policy.as_deref().filter(|_| options.watch).map(watch).transpose()?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
@@ -97,10 +98,10 @@ fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
 }
 
 /// The command has our user, and must not be able to change its own policy.
-fn watch(path: &Path) -> anyhow::Result<Watch> {
+fn watch(path: &Path, text: String) -> anyhow::Result<Watch> {
     let command = Command::ours().and_then(|command| command.follow(path).map(|_| command));
     let command = command.with_context(|| format!("--watch: cannot watch {}", path.display()))?;
-    Ok(Watch::new(Arc::new(PolicyFiles::at(path)), Some(command)))
+    Ok(Watch::new(Arc::new(PolicyFiles::at(path).with(text)), Some(command)))
 }
 
 /// What the workload never sees, whatever is kept: secrets, our state and our records.
