@@ -270,6 +270,11 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     unwatched.arg("--policy").arg(&file).args(["--", "/bin/cat"]);
     let mut unwatched = Program::start(unwatched);
     assert_eq!(unwatched.ask("ready"), "ready");
+    fs::remove_file(&file).unwrap();
+    wait_for_fault(&socket, "No such file");
+    fs::write(&file, numbered(1)).unwrap();
+    wait_for_none(&socket);
+    assert_eq!(status(&socket)["generation"], 1, "what was there at the start is no change");
     let others = folder.path().join("others.yaml");
     fs::write(&others, numbered(2)).unwrap();
     User::Nobody.own(&others);
@@ -279,6 +284,6 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, numbered(3)).unwrap();
     wait_for(&socket, &numbered(3));
-    assert_eq!(status(&socket)["generation"], 2, "what was there at the start is no change");
+    assert_eq!(status(&socket)["generation"], 2);
     assert_eq!(in_force(&lab.path("state/unwatched.sock")), numbered(1), "nobody asked for it");
 }
