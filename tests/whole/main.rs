@@ -11,6 +11,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod admin;
 mod attach;
 mod attacks;
 mod ca;

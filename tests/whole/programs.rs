@@ -9,6 +9,7 @@ pub(crate) const NODE: &str = "/usr/bin/node";
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 pub(crate) const SH: &str = "/bin/sh";
 
+pub(crate) const ADMIN_ROUTES: &str = include_str!("../clients/admin_routes.py");
 pub(crate) const ASK: &str = include_str!("../clients/ask.py");
 pub(crate) const ATTACK_FRAMES: &str =
     concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_frames.py"));
@@ -34,6 +35,7 @@ pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
+pub(crate) const MANY: &str = include_str!("../clients/many.py");
 pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
 pub(crate) const NAMES: &str = include_str!("../clients/names.py");
 pub(crate) const QUESTIONS: &str = include_str!("../clients/questions.py");
