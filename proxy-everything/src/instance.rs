@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     audit::AuditLog,
+    capture::Mode,
     config::{ConfigError, Document, Generation, LazyEngine, Visible},
     dns::{Bounds, Names},
     publish::Publish,
@@ -22,6 +23,8 @@ pub struct Instance {
     pub id: Arc<str>,
     /// What kind of workload it is, in the operator's words.
     pub class: Arc<str>,
+    /// What holds it.
+    pub mode: Mode,
     /// Where its records go.
     pub audit: Arc<AuditLog>,
     /// Opens its TLS.
@@ -62,6 +65,8 @@ pub struct Parts {
     pub id: String,
     /// See [`Instance::class`].
     pub class: String,
+    /// See [`Instance::mode`].
+    pub mode: Mode,
     /// See [`Instance::audit`].
     pub audit: Arc<AuditLog>,
     /// See [`Instance::tls`].
@@ -84,6 +89,7 @@ impl Instance {
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
+            mode: parts.mode,
             audit: parts.audit,
             tls: parts.tls,
             names: Names::after(parts.predecessors),

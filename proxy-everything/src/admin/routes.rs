@@ -51,6 +51,7 @@ fn status(instance: &Instance) -> Value {
     json!({
         "instance": &*instance.id,
         "class": &*instance.class,
+        "mode": instance.mode,
         "generation": instance.current().number(),
         "pid": std::process::id(),
         "published": instance.published(),
