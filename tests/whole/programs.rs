@@ -42,6 +42,7 @@ pub(crate) const PINNED: &str = include_str!("../clients/pinned.py");
 pub(crate) const SEARCH: &str = include_str!("../clients/search.py");
 pub(crate) const SECCOMP: &str = include_str!("../clients/seccomp.py");
 pub(crate) const SERVER: &str = include_str!("../clients/server.py");
+pub(crate) const SHARED: &str = include_str!("../clients/shared.py");
 pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");
 pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
 pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");

@@ -60,7 +60,7 @@ fn rules(cgroup: &Cgroup, mark: u32, devices: &[CString]) -> FinalizedBatch {
     untracked(&mut batch, &table, cgroup);
     let own = ours(&mut batch, &table, mark);
     output(&mut batch, &table, cgroup, mark, &own);
-    let outside = from_outside(&mut batch, &table, cgroup);
+    let outside = from_outside(&mut batch, &table, cgroup, mark);
     prerouting(&mut batch, &table, &outside);
     let last = base(&mut batch, &table, c"postrouting", Hook::PostRouting, PRIORITY_LAST, Policy::Drop);
     add(&mut batch, &last, "stays here", |rule| {
@@ -151,13 +151,14 @@ fn prerouting(batch: &mut Batch, table: &Table, outside: &Chain<'_>) {
 }
 
 /// Nobody outside reaches the workload's sockets: only what is published, and what answers the proxy.
-fn from_outside<'a>(batch: &mut Batch, table: &'a Table, cgroup: &Cgroup) -> Chain<'a> {
+fn from_outside<'a>(batch: &mut Batch, table: &'a Table, cgroup: &Cgroup, mark: u32) -> Chain<'a> {
     let chain = Chain::new(c"outside", table);
     batch.add(&chain, MsgType::Add);
     of_cgroup(batch, &chain, cgroup, |rule| rule.add_expr(&nft_expr!(verdict accept)));
     // The expression fails where there is no socket, or none that is established or listens: that is not the workload's either.
     add(batch, &chain, "for the workload", |rule| {
         rule.add_expr(&Socket::new(SocketKey::Mark, 0));
+        rule.add_expr(&Cmp::new(CmpOp::Neq, mark));
         rule.add_expr(&nft_expr!(counter));
         rule.add_expr(&nft_expr!(verdict drop));
     });

@@ -102,8 +102,8 @@ pub(super) fn divert() -> Result<Vec<String>, CaptureError> {
         divert_to_lo(&handle).await.map_err(failed("set up routes for marked packets"))?;
         for index in devices.iter().map(|link| link.header.index) {
             // For sockets that are bound to a device, while it is up: without it they wait in vain, instead of being answered.
-            let v4 = diverted(RouteMessageBuilder::<Ipv4Addr>::new(), index).priority(index).build();
-            let v6 = diverted(RouteMessageBuilder::<Ipv6Addr>::new(), index).priority(index).build();
+            let v4 = diverted(RouteMessageBuilder::<Ipv4Addr>::new(), index).build();
+            let v6 = diverted(RouteMessageBuilder::<Ipv6Addr>::new(), index).build();
             for route in [v4, v6] {
                 if let Err(error) = handle.route().add(route).replace().execute().await {
                     tracing::debug!(%error, index, "connections that are bound to this device are not answered");
@@ -140,9 +140,10 @@ fn there_already(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::
     }
 }
 
+/// One route for each device: their metrics differ.
 fn diverted<T>(route: RouteMessageBuilder<T>, device: u32) -> RouteMessageBuilder<T> {
     let route = route.kind(RouteType::Local).scope(RouteScope::Host);
-    route.output_interface(device).table_id(TABLE_DIVERTED)
+    route.output_interface(device).table_id(TABLE_DIVERTED).priority(device)
 }
 
 /// The switch of `lo`, which container engines turn where they set up no network for IPv6.
