@@ -9,7 +9,6 @@ import sys
 
 PORT = 9999
 DEVICE = b"eth0"
-LSRR = bytes([131, 7, 4])
 
 
 def send(family, address, *options, kind=socket.SOCK_DGRAM):
@@ -45,6 +44,9 @@ def group(family, address):
     """The kernel tells the network of groups that a program joins."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.1.2.3") + socket.inet_aton(OWN))
+        # It does so a moment later, if the program is in it still.
+        s.settimeout(0.5)
+        s.recv(1)
 
 
 def ping(family, address):
@@ -94,9 +96,6 @@ WAYS = {
 ONLY4 = {
     "broadcast": broadcast,
     "group": group,
-    "source route": lambda family, to: stream(
-        family, to, (socket.IPPROTO_IP, socket.IP_OPTIONS, LSRR + socket.inet_aton(to) + b"\0")
-    ),
 }
 PRIVILEGED = {"frame": frame}
 

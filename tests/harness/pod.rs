@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::{Network, User, processes, wait};
 
 /// The addresses of the node, and those of the pod.
@@ -49,9 +52,10 @@ impl Pod {
             path
         });
         let mut holder = User::Root.command("unshare");
-        holder.args(["--net", "--pid", "--mount-proc", "--fork", "--kill-child", "setpriv"]);
+        holder.args(["--net", "--pid", "--mount-proc", "--fork", "setpriv"]);
         holder.args(without_capabilities()).args(["sleep", "infinity"]);
-        let holder = holder.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("run unshare");
+        let holder = holder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let holder = holder.expect("run unshare");
         let first = wait::until("the pod's first process", || {
             let first = processes::descendants(holder.id()).first().copied()?;
             (processes::program(first) == "sleep").then_some(first)
@@ -122,7 +126,8 @@ impl Default for Pod {
 impl Drop for Pod {
     fn drop(&mut self) {
         // The first process of a pid namespace takes all others with it.
-        let _ = self.holder.kill();
+        let first = i32::try_from(self.network.pid()).expect("a pid");
+        let _ = kill(Pid::from_raw(first), Signal::SIGKILL);
         let _ = self.holder.wait();
         for cgroup in &self.cgroups {
             wait::within(wait::DEADLINE / 4, || fs::remove_dir(cgroup).ok());

@@ -22,7 +22,7 @@ use super::{
     CaptureError,
     cgroup::Cgroup,
     expressions::DestinationType,
-    nft::{self, PRIORITY_MANGLE, PRIORITY_RAW, TCP, UDP, add, to_dns},
+    nft::{self, PRIORITY_MANGLE, TCP, UDP, add, to_dns},
     routes::{DIVERTED, LO_INDEX},
 };
 
@@ -57,9 +57,9 @@ pub(super) fn install(cgroup: &Cgroup, mark: u32, devices: &[String]) -> Result<
 fn rules(cgroup: &Cgroup, mark: u32, devices: &[CString]) -> FinalizedBatch {
     let mut batch = Batch::new();
     let table = nft::fresh(&mut batch, ProtoFamily::Inet);
-    untracked(&mut batch, &table, cgroup);
+    nft::untranslated(&mut batch, &table);
     let own = ours(&mut batch, &table, mark);
-    output(&mut batch, &table, cgroup, mark, &own);
+    marks(&mut batch, &table, cgroup, mark, &own);
     let outside = from_outside(&mut batch, &table, cgroup, mark);
     prerouting(&mut batch, &table, &outside);
     let last = base(&mut batch, &table, c"postrouting", Hook::PostRouting, PRIORITY_LAST, Policy::Drop);
@@ -70,13 +70,6 @@ fn rules(cgroup: &Cgroup, mark: u32, devices: &[CString]) -> FinalizedBatch {
     only_ours(&mut batch, &last, mark);
     at_devices(&mut batch, mark, devices);
     batch.finalize()
-}
-
-/// Docker's translation of its resolver's address is for the proxy alone; see `nft`.
-fn untracked(batch: &mut Batch, table: &Table, cgroup: &Cgroup) {
-    let chain = base(batch, table, c"untracked", Hook::Out, PRIORITY_RAW, Policy::Accept);
-    of_cgroup(batch, &chain, cgroup, |rule| rule.add_expr(&nft_expr!(verdict accept)));
-    nft::untracked_dns(batch, &chain);
 }
 
 /// What becomes of packets of the proxy's cgroup. On `lo` they carry no mark, so that none can be taken over from there.
@@ -95,8 +88,8 @@ fn ours<'a>(batch: &mut Batch, table: &'a Table, mark: u32) -> Chain<'a> {
 }
 
 /// Every packet that is made here; a changed mark lets the kernel look for a route again.
-fn output(batch: &mut Batch, table: &Table, cgroup: &Cgroup, mark: u32, own: &Chain<'_>) {
-    let chain = Chain::new(c"output", table);
+fn marks(batch: &mut Batch, table: &Table, cgroup: &Cgroup, mark: u32, own: &Chain<'_>) {
+    let chain = Chain::new(c"marks", table);
     let chain = hooked(batch, chain, Hook::Out, PRIORITY_MANGLE, Policy::Accept, ChainType::Route);
     // The answers to SYNs of published ports, which have no socket yet that the kernel would know the cgroup of: they have the mark of
     // the listener, which the agent set.

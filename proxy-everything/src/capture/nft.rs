@@ -26,7 +26,7 @@ pub(super) const TABLE: &std::ffi::CStr = c"proxy_everything";
 /// Before the routing decision and before any filter that the workload might add: the priority named `mangle`.
 pub(super) const PRIORITY_MANGLE: i32 = -150;
 /// Before connection tracking, hence before any translation.
-pub(super) const PRIORITY_RAW: i32 = -300;
+const PRIORITY_RAW: i32 = -300;
 pub(super) const TCP: u8 = libc::IPPROTO_TCP as u8;
 pub(super) const UDP: u8 = libc::IPPROTO_UDP as u8;
 
@@ -128,18 +128,14 @@ pub(super) fn rejected_datagrams(batch: &mut Batch, chain: &Chain<'_>) {
 
 /// Docker translates the address of its resolver, 127.0.0.11, on the way out, before prerouting could see the question. What is not
 /// tracked is not translated.
-fn untranslated(batch: &mut Batch, table: &Table) {
+pub(super) fn untranslated(batch: &mut Batch, table: &Table) {
     let mut chain = Chain::new(c"output", table);
     chain.set_hook(Hook::Out, PRIORITY_RAW);
     chain.set_type(ChainType::Filter);
     chain.set_policy(Policy::Accept);
     batch.add(&chain, MsgType::Add);
-    untracked_dns(batch, &chain);
-}
-
-pub(super) fn untracked_dns(batch: &mut Batch, chain: &Chain<'_>) {
     for transport in [UDP, TCP] {
-        add(batch, chain, "DNS", |rule| {
+        add(batch, &chain, "DNS", |rule| {
             rule.add_expr(&nft_expr!(meta l4proto));
             rule.add_expr(&Cmp::new(CmpOp::Eq, transport));
             to_dns(rule);
