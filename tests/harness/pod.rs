@@ -144,7 +144,7 @@ fn prefixed(capabilities: &[&str]) -> String {
 }
 
 /// Where cgroups of version 2 are, on machines that have only those and on machines that have both.
-fn hierarchy() -> PathBuf {
+pub fn hierarchy() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").expect("the mounts");
     let mount =
         mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|fields| fields[2] == "cgroup2");
