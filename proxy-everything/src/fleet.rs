@@ -312,6 +312,7 @@ impl Fleet {
         published: &[Published],
     ) -> Result<capture::Sockets, FleetError> {
         if *origin == Origin::Pod && self.settings.mode != Mode::Sealed {
+            // Takes some milliseconds, in which there is nothing to be served yet.
             let listeners: Vec<_> = published.iter().map(|published| published.listener.as_fd()).collect();
             return Ok(capture::share(&listeners, inward)?);
         }

@@ -17,7 +17,7 @@ use crate::programs::{CURL, PYTHON, SH, SHARED};
 
 /// What the proxy gets where it may not seal.
 const ADMIN: [&str; 3] = ["net_admin", "net_bind_service", "dac_override"];
-const POLICY: &str = "allowedHosts: [api.example.test]\ndns: { servers: [192.0.2.53] }";
+const POLICY: &str = "allowedHosts: [api.example.test, v6.example.test]\ndns: { servers: [192.0.2.53] }";
 /// As `all` in the client.
 const WAYS: [&str; 22] = [
     "udp 4",
@@ -55,7 +55,8 @@ impl Shared {
     fn new() -> Self {
         let (pod, lab) = (Pod::new(), Lab::new(User::Root));
         let listen = NODE.map(|address| address.parse::<IpAddr>().unwrap());
-        let origin = pod.node.enter(|| lab.origin(Settings { listen, ..Settings::default() }));
+        let names = ["api.example.test", "v6.example.test"].map(str::to_owned).to_vec();
+        let origin = pod.node.enter(|| lab.origin(Settings { names, listen, ..Settings::default() }));
         pod.network.ask(&[SH, "-c", "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range"]);
         Self { pod, origin, lab }
     }
@@ -65,7 +66,10 @@ impl Shared {
     }
 
     fn arguments(&self, more: &[&str]) -> Vec<String> {
-        let policy = self.lab.write("policy.yaml", &self.lab.policy(POLICY, &[&self.origin]));
+        let [v4, v6] = self.origin.addresses();
+        let resolve = format!("resolve: {{ 'api.example.test:443': '{v4}', 'v6.example.test:443': '{v6}' }}");
+        let policy = self.lab.policy(&format!("{POLICY}\n{resolve}"), &[]);
+        let policy = self.lab.write("policy.yaml", &policy);
         let program = self.lab.program().get_program().to_str().unwrap().to_owned();
         let policy = policy.display().to_string();
         let (audit, state) = (self.path("audit.jsonl"), self.path("state"));
@@ -205,6 +209,7 @@ fn the_policy_decides_and_nothing_else_leaves() {
     }
     for (options, expected) in [
         (&["-f", "https://api.example.test/echo"][..], "\"method\""),
+        (&["-f", "https://v6.example.test/echo"], "\"method\""),
         (&["http://192.0.2.1/"], "host_not_allowed"),
         (&["http://[2001:db8::1]/"], "host_not_allowed"),
         (&["--interface", "eth0", "http://192.0.2.1/"], "host_not_allowed"),
@@ -216,7 +221,7 @@ fn the_policy_decides_and_nothing_else_leaves() {
         assert!(said.contains(expected), "{options:?}: {said}");
     }
     let peers: Vec<_> = shared.origin.requests().iter().map(|seen| seen.peer.ip().to_string()).collect();
-    assert!(!peers.is_empty() && peers.iter().all(|peer| POD.contains(&peer.as_str())), "{peers:?}");
+    assert_eq!(peers, [POD[0], POD[0], POD[1]]);
     let (code, said) = sidecar.end(Signal::SIGTERM);
     assert_eq!((code, said.as_str()), (Some(0), ""));
     let audit = Audit::read(&shared.lab.path("audit.jsonl"));
@@ -259,7 +264,7 @@ fn neither_before_nor_after_nor_from_outside() {
     let mut early = early.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(early.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    let _sidecar = shared.serving(&["--publish", "0.0.0.0:8000:8001"]);
+    let _sidecar = shared.serving(&["--publish", "[::]:8000:8001"]);
     let watch = shared.watch();
     early.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(lines.next().unwrap().unwrap().contains("reset"));
@@ -278,8 +283,8 @@ fn neither_before_nor_after_nor_from_outside() {
         server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut servers = [server("8001"), server("8002")];
-    let get = |port: &str, seconds: &str| {
-        let url = format!("http://{}:{port}/", POD[0]);
+    let get = |host: &str, port: &str, seconds: &str| {
+        let url = format!("http://{host}:{port}/");
         shared
             .pod
             .node
@@ -289,7 +294,8 @@ fn neither_before_nor_after_nor_from_outside() {
             .status
             .success()
     };
-    wait::until("an answer of the published port", || get("8000", "5").then_some(()));
+    wait::until("an answer of the published port", || get(POD[0], "8000", "5").then_some(()));
+    assert!(get(&format!("[{}]", POD[1]), "8000", "5"));
     // The workload itself reaches both.
     wait::until("an answer inside", || {
         ["127.0.0.1:8001", "127.0.0.1:8002"]
@@ -298,7 +304,7 @@ fn neither_before_nor_after_nor_from_outside() {
             .then_some(())
     });
     let watch = shared.watch();
-    assert!(!get("8002", "1") && !get("8001", "1"));
+    assert!(!get(POD[0], "8002", "1") && !get(POD[0], "8001", "1"));
     watch.assert_nothing();
     assert_eq!(first_datagram(&shared), "from inside");
     servers.iter_mut().for_each(|server| drop(server.kill()));
