@@ -224,6 +224,7 @@ fn the_policy_decides_and_nothing_else_leaves() {
     assert_eq!(peers, [POD[0], POD[0], POD[1]]);
     let (code, said) = sidecar.end(Signal::SIGTERM);
     assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert!(shared.pod.network.ask(&["nft", "list", "table", "ip", "docker"]).contains("dnat"));
     let audit = Audit::read(&shared.lab.path("audit.jsonl"));
     audit.assert_one_record_each();
     assert_eq!(audit.answered_by_upstream(), shared.origin.requests().len());
@@ -232,8 +233,10 @@ fn the_policy_decides_and_nothing_else_leaves() {
 #[test]
 fn without_a_proxy_nothing_leaves() {
     let shared = Shared::new();
+    let mark = || shared.pod.network.ask(&["nft", "list", "chain", "inet", "proxy_everything", "own"]);
     let sidecar = shared.serving(&[]);
     assert!(shared.reaches());
+    let first_mark = mark();
     sidecar.kill_worker();
     assert!(shared.reaches(), "the next worker does not serve");
     // The keeper takes its worker with it.
@@ -248,6 +251,7 @@ fn without_a_proxy_nothing_leaves() {
     // Another one takes over, and what it leaves behind when it ends well is closed too.
     let sidecar = shared.serving(&[]);
     assert!(shared.reaches());
+    assert!(first_mark.contains("mark set") && mark() != first_mark);
     assert_eq!(sidecar.end(Signal::SIGTERM).0, Some(0));
     shared.assert_no_way();
 }
