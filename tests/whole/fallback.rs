@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::programs::{CURL, PYTHON, SH, SHARED};
+use crate::programs::{CURL, PYTHON, SH, SHARED, TWO_THREADS};
 
 /// What the proxy gets where it may not seal.
 const ADMIN: [&str; 3] = ["net_admin", "net_bind_service", "dac_override"];
@@ -357,6 +357,16 @@ fn what_marks_may_not_hold_is_refused() {
         kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
         able.wait().unwrap();
     }
+    let two = [PYTHON, "-c", TWO_THREADS];
+    let mut two = shared.pod.root(Cgroup::Workload, &["net_raw", "setpcap"], &two);
+    let mut two = two.stdout(Stdio::piped()).spawn().unwrap();
+    let ready = BufReader::new(two.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let pid = processes::descendants(two.id())[0];
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(ready == "ready" && status.contains("CapBnd:\t0000000000000000"), "{status}");
+    refused(&mut sidecar(&[]), &["has NET_RAW or NET_ADMIN"]);
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    two.wait().unwrap();
     refused(&mut unseeing(&shared, &[]), &[&cures[..], &["no process of the workload can be seen"]].concat());
     let flag = ["--accept-degraded"];
     refused(&mut shared.sidecar(Cgroup::Ours, &ADMIN, &flag), &["cgroup", "the root of the hierarchy"]);

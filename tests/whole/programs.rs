@@ -46,6 +46,7 @@ pub(crate) const SHARED: &str = include_str!("../clients/shared.py");
 pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");
 pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
 pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
+pub(crate) const TWO_THREADS: &str = include_str!("../clients/two_threads.py");
 pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");
 pub(crate) const UNTIL_UNAVAILABLE: &str = include_str!("../clients/until_unavailable.py");
 pub(crate) const WAYS_OUT: &str = include_str!("../clients/ways_out.py");

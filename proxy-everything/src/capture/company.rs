@@ -33,8 +33,9 @@ pub enum Accept {
     Degraded,
 }
 
-/// A process of this network.
+/// A thread of this network.
 struct Other {
+    /// The process it is of.
     pid: u32,
     /// Those that it has or may get, one bit for each.
     capabilities: u64,
@@ -70,21 +71,33 @@ pub fn mode_of_sharing(accept: Accept) -> Result<Mode, CaptureError> {
 fn others(proc: &Path) -> io::Result<Vec<Other>> {
     let here = fs::metadata(proc.join("self/ns/net"))?.ino();
     let mut found = Vec::new();
-    for entry in fs::read_dir(proc)? {
-        let path = entry?.path();
-        let pid = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        let Some(pid) = pid.filter(|pid| *pid != std::process::id()) else { continue };
-        match look(&path, here) {
-            Ok(Some(capabilities)) => found.push(Other { pid, capabilities, path }),
-            Ok(None) => {}
-            Err(error) if is_gone(&error) => {}
-            Err(error) => return Err(error),
+    for pid in numbers(proc)?.into_iter().filter(|pid| *pid != std::process::id()) {
+        // Each thread has capabilities of its own.
+        let threads = proc.join(pid.to_string()).join("task");
+        for thread in numbers(&threads)? {
+            let path = threads.join(thread.to_string());
+            match look(&path, here) {
+                Ok(Some(capabilities)) => found.push(Other { pid, capabilities, path }),
+                Ok(None) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(found)
 }
 
-/// The capabilities that a process of the network `here` has or may get, one bit for each; `None` for one that is elsewhere.
+/// The names in `folder` that are numbers; none if it is gone.
+fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_gone(&error) => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    Ok(entries.collect::<io::Result<Vec<_>>>()?.into_iter().filter_map(number).collect())
+}
+
+/// The capabilities that a thread of the network `here` has or may get, one bit for each; `None` for one that is elsewhere.
 fn look(process: &Path, here: u64) -> io::Result<Option<u64>> {
     match fs::metadata(process.join("ns/net")) {
         Ok(network) if network.ino() != here => return Ok(None),
