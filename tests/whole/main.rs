@@ -20,6 +20,7 @@ mod dns;
 mod docs;
 mod doctor;
 mod engines;
+mod fallback;
 mod framing;
 mod handlers;
 mod hello;

@@ -60,6 +60,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     read_only.extend(config::trusted_files(&document));
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let parts = Parts {
+        mode: capture::Mode::Sealed,
         id: id.clone(),
         class: options.class,
         audit: open_audit(&audit)?,
