@@ -5,7 +5,7 @@
 use std::{
     future::{Future, pending},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use policy::{Authority, Decision, Document, Policy, RequestFacts, Scheme};
@@ -48,6 +48,11 @@ impl InForce {
     /// From now on these are in force.
     pub fn replace(&self, rules: Rules) {
         self.0.send_replace(rules);
+    }
+
+    /// Whether `allowed` is true of them now.
+    pub fn allow(&self, allowed: impl FnOnce(&Rules) -> bool) -> bool {
+        allowed(&self.0.borrow())
     }
 
     /// What `verdict` has to say of the rules in force, as soon as there are some of which it has to say something.
@@ -94,6 +99,7 @@ pub struct Permit {
 }
 
 /// What a request was decided by.
+#[derive(Clone)]
 struct Asked {
     scheme: Scheme,
     authority: Authority,
@@ -104,6 +110,12 @@ impl Permit {
     /// Whether the rules in force let it pass, too. One look at a number until there are new ones, a decision from then on.
     pub fn holds(&self) -> bool {
         !self.rules.has_changed().unwrap_or(false) || self.request.passes(&self.rules.borrow())
+    }
+
+    /// The same for the request's body, which may last longer than the response.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { rules: self.rules.clone(), request: Arc::new((*self.request).clone()) }
     }
 
     /// Returns once it holds no more.
@@ -126,5 +138,24 @@ impl Asked {
             |address| rules.resolver.judge(address, Some(*scheme), authority, &rules.policy).is_ok();
         matches!(rules.policy.decide(&facts), Decision::Forward { .. })
             && notes.address().is_none_or(may_lead_to)
+    }
+}
+
+/// The responses under way on one connection.
+#[derive(Default)]
+pub struct UnderWay(Mutex<Vec<Weak<Asked>>>);
+
+impl UnderWay {
+    /// One more, for as long as `permit` and its clones exist.
+    pub fn add(&self, permit: &Permit) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(&permit.request));
+    }
+
+    /// Whether all of them may go on.
+    pub fn passes(&self, rules: &Rules) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).all(|one| one.passes(rules))
     }
 }
