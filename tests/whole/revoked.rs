@@ -67,6 +67,18 @@ fn no_connection(origin: &Origin) {
     wait::until("the upstream connection to be closed", || (origin.open() == 0).then_some(()));
 }
 
+/// Whether a connection to it is open on the proxy's side, or has still something to send; it may not notice.
+fn is_connected_to(origin: &Origin) -> bool {
+    let ports = origin.addresses().map(|address| format!(":{:04X} ", address.port()));
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap());
+    let mut lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines.any(|line| {
+        let remote = line.split_whitespace().skip(2).take(2).collect::<Vec<_>>();
+        // 06 is TIME_WAIT.
+        ports.iter().any(|port| format!("{} ", remote[0]).ends_with(port)) && remote[1] != "06"
+    })
+}
+
 /// The only exchange, which was let pass by the first generation and ended by the second.
 fn only_exchange(finished: &Finished) -> Value {
     let exchanges = finished.audit.exchanges();
@@ -162,7 +174,7 @@ fn an_upload_ends(user: User) {
         }
         let changed = change(&running, DENY);
         // It is closed, so nothing comes any more, however much the client goes on sending.
-        no_connection(&origin);
+        wait::until("the upstream connection to be closed", || (!is_connected_to(&origin)).then_some(()));
         assert_soon(changed);
         refused(&mut running, "revoked");
         let record = only_exchange(&running.finish_abrupt().ok());
