@@ -30,12 +30,12 @@ use crate::{
 pub struct Stalled;
 
 /// Wraps the body of a request: counts what the workload sends.
-pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: Permit) -> Body
+pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: &Permit) -> Body
 where
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
     let count = Count::FromWorkload(Sending(notes));
-    let lease = Lease::new(&body, Some(permit));
+    let lease = Lease::new((!http_body::Body::is_end_stream(&body)).then(|| permit.apart()));
     Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
 }
 
@@ -43,7 +43,7 @@ where
 /// permit.
 pub fn response(body: Body, trail: ExchangeTrail, idle: Duration, permit: Option<Permit>) -> Body {
     let count = Count::ToWorkload(Box::new(trail));
-    let lease = Lease::new(&body, permit);
+    let lease = Lease::new(permit.filter(|_| !http_body::Body::is_end_stream(&body)));
     Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
 }
 
@@ -162,9 +162,8 @@ struct Lease {
 }
 
 impl Lease {
-    /// For a body that may have ended already.
-    fn new(body: &impl http_body::Body, permit: Option<Permit>) -> Self {
-        Self { permit: permit.filter(|_| !body.is_end_stream()), revoked: None }
+    fn new(permit: Option<Permit>) -> Self {
+        Self { permit, revoked: None }
     }
 
     /// Nothing is left that could be revoked.

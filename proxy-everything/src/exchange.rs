@@ -83,7 +83,7 @@ impl Exchange<'_> {
         let notes = self.trail.notes();
         let permit = self.instance.in_force.permit(scheme, authority, Arc::clone(notes));
         let idle = self.generation.limits().body_idle();
-        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, permit.apart()));
+        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, &permit));
         let onward = Onward {
             generation: Arc::clone(&self.generation),
             notes: Arc::clone(notes),
