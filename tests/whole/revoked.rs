@@ -150,6 +150,7 @@ fn a_client_that_does_not_read_is_cut_off(user: User) {
         wait::until("the request", || (origin.requests().len() == 1).then_some(()));
         let changed = change(&running, DENY);
         no_connection(&origin);
+        wait::until("the record", || (running.audit().exchanges().len() == 1).then_some(()));
         assert_soon(changed);
         running.say("go");
         let finished = running.finish_abrupt().ok();
