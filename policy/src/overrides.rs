@@ -71,28 +71,19 @@ impl Overrides {
         self.allowed_hosts.as_deref().or(document.allowed_hosts.as_deref())
     }
 
-    /// Without such a list, the entry becomes the only one that is allowed.
-    fn allow_host(&mut self, entry: Entry, document: &Document) {
-        let list = copied(self.allowed(document).unwrap_or_default());
-        self.allowed_hosts = Some(with(list, entry));
-    }
-
-    /// All entries with this pattern. The list that is left refuses all else, also when it is empty.
-    fn remove_allowed_host(&mut self, pattern: &Pattern, document: &Document) {
-        if let Some(left) = self.allowed(document).and_then(|list| without(list, pattern)) {
-            self.allowed_hosts = Some(left);
+    /// `deniedHosts` as they are in force, to start a change from.
+    fn denied_now(&self, document: &Document, rules: &mut Rules) -> Result<Vec<Entry>, Fault> {
+        match &self.denied_hosts {
+            Some(list) => Ok(list.clone()),
+            None => copied(&document.denied_hosts, rules),
         }
     }
 
-    fn deny_host(&mut self, entry: Entry, document: &Document) {
-        let list = copied(self.denied(document));
-        self.denied_hosts = Some(with(list, entry));
-    }
-
-    /// All entries with this pattern.
-    fn remove_denied_host(&mut self, pattern: &Pattern, document: &Document) {
-        if let Some(left) = without(self.denied(document), pattern) {
-            self.denied_hosts = Some(left);
+    /// `allowedHosts` likewise; without such a list it is empty.
+    fn allowed_now(&self, document: &Document, rules: &mut Rules) -> Result<Vec<Entry>, Fault> {
+        match &self.allowed_hosts {
+            Some(list) => Ok(list.clone()),
+            None => copied(document.allowed_hosts.as_deref().unwrap_or_default(), rules),
         }
     }
 
@@ -128,25 +119,21 @@ impl Overrides {
     }
 }
 
-/// What is copied from a document does not change any more when the document does, so it stands no more where it came from.
-fn copied(list: &[Entry]) -> Vec<Entry> {
-    list.iter().map(|entry| Entry { origin: Origin::RunTime, ..entry.clone() }).collect()
-}
-
-fn with(mut list: Vec<Entry>, entry: Entry) -> Vec<Entry> {
-    if !list.contains(&entry) {
-        list.push(entry);
-    }
-    list
+/// What is copied from a document does not change any more when the document does, so it stands no more where it came from; and it
+/// is read as all is that is set at run time, which presets and earlier parts of the document are not.
+fn copied(list: &[Entry], rules: &mut Rules) -> Result<Vec<Entry>, Fault> {
+    let copy = |entry: &Entry| {
+        let read = rules.pattern(&entry.pattern.to_string(), Position::START)?;
+        Ok(Entry { pattern: read.pattern, origin: Origin::RunTime, ..entry.clone() })
+    };
+    list.iter().map(copy).collect()
 }
 
 /// `None`: there is no such entry.
-fn without(list: &[Entry], pattern: &Pattern) -> Option<Vec<Entry>> {
-    list.iter().any(|entry| entry.pattern == *pattern).then(|| {
-        let mut left = copied(list);
-        left.retain(|entry| entry.pattern != *pattern);
-        left
-    })
+fn without(mut list: Vec<Entry>, pattern: &Pattern) -> Option<Vec<Entry>> {
+    let before = list.len();
+    list.retain(|entry| entry.pattern != *pattern);
+    (list.len() < before).then_some(list)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! proxies. What a verb makes of the lists is tested in its own crate; here it must be in force when it is acknowledged, and stay.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Output;
 
 use harness::{Answer, Attached, HOST, Lab, Running, Settings, User, Workload, for_each_user, request, wait};
@@ -37,13 +39,10 @@ fn changed(answer: &Answer, generation: u64, changed: bool) {
     assert!(answer.head.contains(&format!("etag: \"{generation}\"")), "{answer:?}");
 }
 
-/// Each is followed by a request on one and the same connection.
-fn verbs_on_an_open_connection(user: User) {
-    let lab = Lab::new(user);
-    let origin = lab.origin(Settings::default());
-    let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
+/// Verbs, whether they change anything, and what the next request is answered then.
+fn steps() -> Vec<(&'static str, Value, bool, &'static str)> {
     let host = json!({ "host": HOST });
-    let steps = [
+    vec![
         ("denyHost", host.clone(), true, "403"),
         ("denyHost", host.clone(), false, "403"),
         ("removeDeniedHost", host.clone(), true, "200 hello from api.example.test"),
@@ -87,10 +86,17 @@ fn verbs_on_an_open_connection(user: User) {
         ("setAllowedHosts", json!({ "hosts": [] }), true, "403"),
         ("clear", json!({}), true, "200 hello"),
         ("clear", json!({}), false, "200 hello"),
-    ];
+    ]
+}
+
+/// Each is followed by a request on one and the same connection.
+fn verbs_on_an_open_connection(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings::default());
+    let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
     assert!(running.ask("GET /").starts_with("200 hello"));
     let (mut generation, mut generations) = (1, vec![1]);
-    for (name, body, is_new, wanted) in steps {
+    for (name, body, is_new, wanted) in steps() {
         generation += u64::from(is_new);
         changed(&verb(&running, name, &body), generation, is_new);
         let heard = running.ask("GET /");
@@ -101,7 +107,7 @@ fn verbs_on_an_open_connection(user: User) {
     let exchanges = finished.audit.exchanges();
     let recorded: Vec<_> = exchanges.iter().map(|one| one["generation"].as_u64().unwrap()).collect();
     assert_eq!(recorded, generations);
-    assert_eq!(exchanges[6]["rule"], "deniedHosts[0] *.test (at run time)", "{}", exchanges[6]);
+    assert_eq!(exchanges[5]["rule"], "deniedHosts[0] *.test (at run time)", "{}", exchanges[5]);
     assert!(exchanges.windows(2).all(|pair| pair[0]["connection"] == pair[1]["connection"]));
 }
 
@@ -109,7 +115,6 @@ fn what_is_refused_changes_nothing(user: User) {
     let lab = Lab::new(user);
     let mut running = lab.run(POLICY, &[]).start(&["/bin/cat"]);
     running.ask("ready");
-    let large = format!("{{\"host\":\"{}\"}}", "a".repeat(4 << 20));
     for (method, path, body, status, told) in [
         (
             "POST",
@@ -126,11 +131,10 @@ fn what_is_refused_changes_nothing(user: User) {
             422,
             "2:1: duplicate key `host`",
         ),
-        ("POST", "/v1/allowHost", r#"{"host":["a.test"]}"#, 422, "1:9: "),
+        ("POST", "/v1/allowHost", r#"{"host":["a.test"]}"#, 422, "1:2: expected a word or keys"),
         ("POST", "/v1/denyHost", r#"{"host":"*evil.test"}"#, 422, "write `*.evil.test` and `evil.test`"),
         ("POST", "/v1/setAllowedHosts", "{", 422, "1:"),
         ("POST", "/v1/setAllowedHosts", "", 422, "there is nothing in it"),
-        ("POST", "/v1/denyHost", &large, 413, "4 MiB"),
         ("GET", "/v1/denyHost", "", 405, "no such method"),
         ("POST", "/v1/denyhost", "{}", 404, "denyHost"),
         ("PUT", "/v1/overrides", "", 422, "there is nothing in it"),
@@ -150,6 +154,12 @@ fn what_is_refused_changes_nothing(user: User) {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(told), "{path}: {detail}");
     }
+    let mut stream = UnixStream::connect(running.socket()).unwrap();
+    let head = "POST /v1/clear HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4194305\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
     let overrides = running.admin("GET", "/v1/overrides", "");
     assert_eq!(
         (overrides.json(), overrides.head.contains("etag: \"1\"")),
@@ -163,9 +173,9 @@ fn the_document_changes_below_it(user: User) {
     let lab = Lab::new(user);
     let origin = lab.origin(Settings::default());
     let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
-    let set =
-        json!({ "outboundByHost": { "b.test": "other", "*.example.test": ["teapot"] }, "deniedHosts": [] });
-    changed(&running.admin("PUT", "/v1/overrides", &set.to_string()), 2, true);
+    assert!(running.ask("GET /").starts_with("200 hello"));
+    let set = r#"{"outboundByHost":{"b.test":"other","*.example.test":["teapot"]},"deniedHosts":[]}"#;
+    changed(&running.admin("PUT", "/v1/overrides", set), 2, true);
     assert_eq!(running.ask("GET /"), "418 teapot");
     assert!(running.apply(&format!("{POLICY}\ndeniedHosts: [api.example.test]")).status.success());
     assert_eq!(running.ask("GET /"), "418 teapot", "the run-time list is in the place of the document's");
@@ -186,12 +196,14 @@ fn the_document_changes_below_it(user: User) {
 fn params_reach_the_handler(user: User) {
     let lab = Lab::new(user);
     let policy = format!(
-        "allowedHosts: [{HOST}]\nhandlers: {{ pages: {{ wasm: \"{}\", params: {{ pages: {{ /: old }} }} }} }}",
+        "outbound: pages\nhandlers: {{ pages: {{ wasm: \"{}\", params: {{ pages: {{ /: old }} }} }} }}",
         built_example(&lab, "synthetic").display()
     );
     let mut running = lab.run(&policy, &[]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
-    changed(&verb(&running, "setOutboundHandler", &json!({ "handler": "pages" })), 2, true);
     assert_eq!(running.ask("GET /"), "200 old");
+    let given = json!({ "handler": "pages", "params": { "pages": { "/": "run time" } } });
+    changed(&verb(&running, "setOutboundHandler", &given), 2, true);
+    assert_eq!(running.ask("GET /"), "200 run time");
     let given = json!({ "host": HOST, "handler": "pages", "params": { "pages": { "/": "new" } } });
     changed(&verb(&running, "setOutboundByHost", &given), 3, true);
     assert_eq!(running.ask("GET /"), "200 new");
@@ -365,7 +377,7 @@ fn attached<'a>(lab: &'a Lab, workloads: [&Workload; 2]) -> Attached<'a> {
     let arguments = ["--pid", &first, "--pid", &second, "--control", control.to_str().unwrap()];
     let mut attached = lab.attach(POLICY, &[], &arguments);
     workloads.iter().for_each(|workload| assert_eq!(attached.hear(), format!("attached {}", workload.id())));
-    wait::until("the control socket", || std::os::unix::net::UnixStream::connect(&control).ok());
+    wait::until("the control socket", || UnixStream::connect(&control).ok());
     attached
 }
 

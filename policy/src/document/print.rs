@@ -1,4 +1,5 @@
-//! Rules as a document spells them: what is printed here and read again is the same.
+//! Rules as a document spells them. Receives typed rules, hands on JSON: what is printed here and read again is the same, so that
+//! what was set at run time can be kept and put back.
 
 use serde_json::{Map, Value, json};
 

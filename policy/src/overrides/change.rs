@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::Overrides;
+use super::{Overrides, without};
 use crate::{
     Document, Entry, Fault, Origin, Pattern, PatternError,
     document::{
@@ -122,14 +122,22 @@ impl Overrides {
                 let Hosts { hosts } = parse_body(body)?;
                 next.denied_hosts = Some(rules.list(hosts, denied_entry)?);
             }
-            Verb::AllowHost => entry(body, &mut rules, allowed_entry)?
-                .into_iter()
-                .for_each(|entry| next.allow_host(entry, document)),
-            Verb::DenyHost => entry(body, &mut rules, denied_entry)?
-                .into_iter()
-                .for_each(|entry| next.deny_host(entry, document)),
-            Verb::RemoveAllowedHost => next.remove_allowed_host(&pattern(body, &mut rules)?, document),
-            Verb::RemoveDeniedHost => next.remove_denied_host(&pattern(body, &mut rules)?, document),
+            Verb::AllowHost => {
+                let now = self.allowed_now(document, &mut rules)?;
+                next.allowed_hosts = Some(with(now, entry(body, &mut rules, allowed_entry)?));
+            }
+            Verb::DenyHost => {
+                let now = self.denied_now(document, &mut rules)?;
+                next.denied_hosts = Some(with(now, entry(body, &mut rules, denied_entry)?));
+            }
+            Verb::RemoveAllowedHost => {
+                let now = self.allowed_now(document, &mut rules)?;
+                next.allowed_hosts = without(now, &pattern(body, &mut rules)?).or(next.allowed_hosts);
+            }
+            Verb::RemoveDeniedHost => {
+                let now = self.denied_now(document, &mut rules)?;
+                next.denied_hosts = without(now, &pattern(body, &mut rules)?).or(next.denied_hosts);
+            }
             Verb::Clear => {
                 let Nothing {} = parse(body)?;
                 next = Self::default();
@@ -225,6 +233,7 @@ fn served(body: &str) -> Result<(Option<Word>, RouteWords), Fault> {
     Ok((host, RouteWords { at: referenced.into(), list }))
 }
 
+/// The one entry that is the whole body.
 fn entry(
     body: &str,
     rules: &mut Rules,
@@ -232,6 +241,16 @@ fn entry(
 ) -> Result<Vec<Entry>, Fault> {
     let Host { host } = parse_body::<Host<RuleWords>>(body)?;
     rules.list(vec![host], check)
+}
+
+/// Whatever is there already stays where it is.
+fn with(mut list: Vec<Entry>, entries: Vec<Entry>) -> Vec<Entry> {
+    for entry in entries {
+        if !list.contains(&entry) {
+            list.push(entry);
+        }
+    }
+    list
 }
 
 fn pattern(body: &str, rules: &mut Rules) -> Result<Pattern, Fault> {

@@ -91,6 +91,19 @@ fn the_first_allowed_host_makes_a_list() {
     assert!(!is_allowed(&document, &empty, "a.test") && !is_allowed(&document, &empty, "other.test"));
 }
 
+/// Presets are read strictly under whichever `compat`.
+#[test]
+fn what_is_copied_is_read_as_all_else() {
+    let document = Document::parse("compat: cloudflare\npresets: [github]").unwrap();
+    let more = changed(&document, &[(Verb::AllowHost, r#"{"host":"google.*"}"#)]);
+    assert!(is_allowed(&document, &more, "github.com") && is_allowed(&document, &more, "google.test"));
+    let entries = document.allowed_hosts.as_ref().unwrap();
+    let glob = entries.iter().map(|entry| entry.pattern.to_string()).find(|text| text.contains('*')).unwrap();
+    let body = serde_json::json!({ "host": glob }).to_string();
+    let fewer = changed(&document, &[(Verb::RemoveAllowedHost, &body)]);
+    assert_eq!(fewer.allowed_hosts.unwrap().len(), entries.len() - 1);
+}
+
 #[test]
 fn handlers_keep_their_place_and_replace_each_other() {
     let document = document();
@@ -132,8 +145,8 @@ fn faults_have_a_place_and_change_nothing() {
         (Verb::AllowHost, r#"{"hosts":"a.test"}"#, "1:2: unknown key `hosts`; did you mean `host`?"),
         (Verb::AllowHost, "{\"host\":\"a.test\",\n \"host\":\"b.test\"}", "2:2: duplicate key `host`"),
         (Verb::AllowHost, r#"{"host":"*a.test"}"#, "1:9: "),
-        (Verb::AllowHost, r#"{"host":{"host":"a.test","monitor":true}}"#, "1:18: "),
-        (Verb::DenyHost, r#"{"host":["a.test"]}"#, "1:9: "),
+        (Verb::AllowHost, r#"{"host":{"host":"a.test","monitor":true}}"#, "1:17: "),
+        (Verb::DenyHost, r#"{"host":["a.test"]}"#, "1:2: expected a word or keys"),
         (Verb::Clear, r#"{"all":true}"#, "1:2: unknown key `all`"),
         (Verb::RemoveOutboundHandler, r#"{"host":"a.test"}"#, "1:2: unknown key `host`"),
         (Verb::SetAllowedHosts, r#"{}"#, "1:1: missing field `hosts`"),
@@ -158,7 +171,7 @@ fn faults_have_a_place_and_change_nothing() {
         (
             Verb::SetOutboundByHost,
             r#"{"host":"a.test","handlers":["secret","wasm"]}"#,
-            "1:38: `wasm` would see the secrets",
+            "1:39: `wasm` would see the secrets",
         ),
         (
             Verb::SetOutboundByHosts,
