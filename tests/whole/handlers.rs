@@ -177,7 +177,7 @@ fn guest(body: &str) -> String {
 }
 
 /// A copy, readable by the lab's user, of an example that `make handlers` has built.
-fn built_example(lab: &Lab, name: &str) -> PathBuf {
+pub(crate) fn built_example(lab: &Lab, name: &str) -> PathBuf {
     let directory = std::env::var_os("HANDLERS_WASM_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/handlers"), PathBuf::from);
     let built = directory.join(format!("{name}.wasm"));

@@ -14,6 +14,7 @@
 mod attach;
 mod attacks;
 mod ca;
+mod client;
 mod clients;
 mod dns;
 mod docs;

@@ -15,6 +15,13 @@ Doors.outboundHandlers = {
     return new Response('this door is shut\n', { status: 403 });
   },
 
+  /** Whatever the policy lets pass, with a token that the sandbox does not have. */
+  withToken(request, env) {
+    const authorised = new Request(request);
+    authorised.headers.set('x-auth-token', env.API_TOKEN);
+    return fetch(authorised);
+  },
+
   noDoor: () => new Response('all doors are shut\n', { status: 403 }),
 };
 
