@@ -17,6 +17,8 @@ export class Instance {
   #container;
   /** The process, as a promise, from `start` to its end. */
   #process;
+  /** Resolves when the process has ended and its files are gone. */
+  #over;
   /** Why the last start failed. */
   #failure;
 
@@ -67,7 +69,7 @@ export class Instance {
       const identity = ['--id', this.#id, '--class', this.#container.constructor.name, '--state-dir', stateDir];
       const places = { folder, limit: maxOutputBytes, cwd: directory ?? join(folder, 'work') };
       const process = new Process(program, [...identity, ...named, ...flags], places);
-      process.ended.then(() => {
+      this.#over = process.ended.then(() => {
         this.#process = undefined;
         return tidy();
       });
@@ -118,12 +120,14 @@ export class Instance {
 
   /** Resolves when it has ended, however that came about. */
   async monitor() {
-    await (await this.#process)?.ended;
+    await this.#process;
+    await this.#over;
   }
 
   async destroy() {
     const process = await this.#process?.catch(() => undefined);
     await process?.end();
+    await this.#over;
   }
 
   /** Requests to `target` over HTTP go through `handler`: `{ name, params }`, as `ctx.exports.NAME({ props })` makes it. */

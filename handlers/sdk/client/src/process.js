@@ -19,6 +19,8 @@ export class Process {
   #waiting = [];
   #words = '';
   #frames;
+  // What is said before it started is the message of the exception.
+  #isStarted = false;
   #isEnding = false;
   /** Resolves when the shell is there. */
   started;
@@ -34,7 +36,7 @@ export class Process {
     this.ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stdin.on('error', () => {});
     this.#child.stderr.setEncoding('utf8').on('data', (text) => {
-      process.stderr.write(text);
+      if (this.#isStarted) process.stderr.write(text);
       this.#words = (this.#words + text).slice(-MAX_WORDS);
     });
   }
@@ -42,8 +44,9 @@ export class Process {
   #begin(resolve, reject) {
     const late = setTimeout(() => this.#child.kill('SIGKILL'), START_MS);
     this.#waiting.push({
-      resolve() {
+      resolve: () => {
         clearTimeout(late);
+        this.#isStarted = true;
         resolve();
       },
       reject: (error) => reject(new StartError(error.message, { cause: error.cause })),
