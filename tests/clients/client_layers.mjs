@@ -38,4 +38,7 @@ await layers.speak('goodbye', '192.0.2.1:80');
 await writeFile(`${folder}/go`, 'go');
 const { stdout, stderr } = await twice;
 assert.equal(stdout, 'hello to 192.0.2.1\ngoodbye to 192.0.2.1\nconnections: 1\n', stderr);
+// Unlike there, an interception can be taken back.
+assert.equal((await layers.removeOutboundByHost('http://*:80')).changed, true);
+assert.equal((await container.exec('curl -sS http://elsewhere.test/')).exitCode, 6);
 await layers.destroy();
