@@ -4,7 +4,7 @@ import { sandboxes } from '@proxy-everything/client';
 import { Doors, job } from './doors.js';
 
 const { options, component, source } = JSON.parse(process.argv[2]);
-const doors = sandboxes(Doors, { ...options, component, secrets: ['API_TOKEN'] });
+const doors = sandboxes(Doors, { ...options, component, secrets: { withToken: ['API_TOKEN'] } });
 const said = async (sandbox, url) => (await sandbox.exec(`curl -sS ${url}`)).stdout;
 const SHUT = 'all doors are shut\n';
 

@@ -21,6 +21,7 @@ await assert.rejects(start({ interceptHttps: false }), UnsupportedError);
 await assert.rejects(starting(class extends Sandbox { static outbound = () => new Response(); }), /`component` is needed/);
 await assert.rejects(starting(class extends Sandbox { static outbound = 'text'; }), TypeError);
 await assert.rejects(starting(class extends Sandbox { static outboundHandlers = { _mine() {} }; }), /no name for a handler/);
+await assert.rejects(start({}, { secrets: { outbound: ['API_TOKEN'] } }), /has nothing for `outbound`/);
 assert.throws(() => sandboxes(Sandbox, {}), TypeError);
 assert.throws(() => sandboxes(Sandbox, options).get('../../etc/passwd'), TypeError);
 

@@ -160,8 +160,11 @@ export interface Options {
   policies?: string[];
   /** What `build` made of the module of the class. */
   component?: string | URL;
-  /** The names of the secrets, declared in `policies`, that the handlers get in `env`. */
-  secrets?: string[];
+  /**
+   * The secrets, declared in `policies`, that a handler gets in `env`: by its key in `outboundHandlers`, its host in
+   * `outboundByHost`, the name of its Worker, or `outbound`. Who gets one serves HTTPS alone.
+   */
+  secrets?: Record<string, string[]>;
   /** The Workers that `ctx.exports` names. */
   entrypoints?: (new (...words: any[]) => WorkerEntrypoint<any>)[];
   /** More flags for `proxy-everything run`. */

@@ -40,7 +40,7 @@ class Layers extends Container {
 
 export async function program(): Promise<string> {
   await build(new URL('file:///doors.js'), 'doors.wasm');
-  const doors = sandboxes(Doors, { stateDir: '/state', component: 'doors.wasm', secrets: ['SECRET'] });
+  const doors = sandboxes(Doors, { stateDir: '/state', component: 'doors.wasm', secrets: { someDoors: ['SECRET'] } });
   const sandbox: Doors = await doors.getByName('one');
   await sandbox.setOutboundHandler('someDoors', outboundParams(someDoors, { open: ['door.test'] }));
   await sandbox.setOutboundHandler<Open>('someDoors', { open: [] });

@@ -32,9 +32,9 @@ export function dispatch(module) {
       }
       const Class = module[ctx.className] ?? module.default;
       if (!(Class?.prototype instanceof Container)) throw new Error(`the module exports no class ${ctx.className}`);
-      const handler = programOf(Class).functions.get(ctx.handlerName);
-      if (handler === undefined) throw new Error(`${ctx.className} has no handler ${ctx.handlerName}`);
-      return handler(request, env, ctx);
+      const found = programOf(Class).functions.get(ctx.handlerName);
+      if (found === undefined) throw new Error(`${ctx.className} has no handler ${ctx.handlerName}`);
+      return found.handler(request, env, ctx);
     },
   };
 }

@@ -12,17 +12,21 @@ export function policyOf(container, { component, secrets, entrypoints }, { enabl
     );
   }
   const { functions, byHost, outbound } = programOf(container.constructor);
-  const names = [...functions.keys(), ...entrypoints.map((Entrypoint) => handlerName(Entrypoint.name))];
-  if (names.length > 0 && component === undefined) {
+  const labels = new Map([...functions].map(([name, { label }]) => [name, label]));
+  for (const { name } of entrypoints) labels.set(handlerName(name), name);
+  if (labels.size > 0 && component === undefined) {
     throw new TypeError(`${container.constructor.name} has handlers, so \`component\` is needed: what \`build\` made of its module`);
   }
-  const granted = secrets.length > 0 ? { secrets } : {};
+  const known = new Set(labels.values());
+  const unknown = Object.keys(secrets).find((label) => !known.has(label));
+  if (unknown !== undefined) throw new TypeError(`\`secrets\`: ${container.constructor.name} has nothing for \`${unknown}\``);
+  const handlers = [...labels].map(([name, label]) => [name, { wasm: component, secrets: secrets[label] }]);
   return {
     enableInternet,
     allowedHosts: container.allowedHosts,
     deniedHosts: container.deniedHosts,
     outboundByHost: byHost,
     outbound,
-    handlers: Object.fromEntries(names.map((name) => [name, { wasm: component, ...granted }])),
+    handlers: Object.fromEntries(handlers),
   };
 }

@@ -8,19 +8,20 @@ const CATCH_ALL = '_outbound';
 const hostHandler = (index) => `_host_${index}`;
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
-/** `{ functions: Map of name to function, byHost: { pattern: name }, outbound: name or undefined }`. */
+/**
+ * `{ functions, byHost, outbound }`: name to `{ handler, label }`, pattern to name, name or undefined. The label is what
+ * the class calls it: its key, its host, or `outbound`.
+ */
 export function programOf(Class) {
   const functions = new Map();
-  const add = (name, what, handler) => {
-    if (typeof handler !== 'function') throw new TypeError(`${Class.name}.${what} is no function`);
-    functions.set(name, handler);
+  const add = (name, label, handler) => {
+    if (typeof handler !== 'function') throw new TypeError(`what ${Class.name} has for \`${label}\` is no function`);
+    functions.set(name, { handler, label });
     return name;
   };
-  for (const [name, handler] of Object.entries(Class.outboundHandlers ?? {})) {
-    add(handlerName(name), `outboundHandlers.${name}`, handler);
-  }
+  for (const [name, handler] of Object.entries(Class.outboundHandlers ?? {})) add(handlerName(name), name, handler);
   const hosts = Object.entries(Class.outboundByHost ?? {});
-  const byHost = hosts.map(([host, handler], at) => [host, add(hostHandler(at), `outboundByHost['${host}']`, handler)]);
+  const byHost = hosts.map(([host, handler], at) => [host, add(hostHandler(at), host, handler)]);
   const outbound = Class.outbound === undefined ? undefined : add(CATCH_ALL, 'outbound', Class.outbound);
   return { functions, byHost: Object.fromEntries(byHost), outbound };
 }

@@ -18,7 +18,7 @@ export function sandboxes(Class, options) {
   const { stateDir, program = 'proxy-everything', policies = [], component, directory } = options;
   if (typeof stateDir !== 'string') throw new TypeError('`stateDir` is needed: the folder of admin sockets and of what was changed');
   const settings = {
-    secrets: [],
+    secrets: {},
     entrypoints: [],
     flags: [],
     maxOutputBytes: 8 * 1024 * 1024,
