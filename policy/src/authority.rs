@@ -19,7 +19,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// Both, the stricter first.
-    pub(crate) const ALL: [Self; 2] = [Self::Https, Self::Http];
+    pub const ALL: [Self; 2] = [Self::Https, Self::Http];
 
     /// The port that a URL of this scheme means when it names none.
     pub const fn default_port(self) -> u16 {

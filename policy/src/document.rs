@@ -29,7 +29,12 @@ pub(crate) use print::routes_to_json;
 pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
 pub(crate) use rule::Rules;
 pub use rule::{Answer, Enforcement, Entry, Origin, Route};
-pub(crate) use source::{OverrideSource, parse_overrides};
+pub(crate) use source::{
+    Entries, OverrideSource, RouteKeys, RouteWords, RuleWords, Word, WordOr, Words, one_or_many, parse,
+    parse_body, some, unknown_key,
+};
+
+use source::Source;
 
 use crate::{CanonicalHost, Fault};
 
@@ -100,7 +105,7 @@ impl Document {
     /// Reads one more part: its lists go behind those that are there, and in all else what it says takes the place of what was
     /// said before. It may name handlers and secrets that an earlier part declares.
     pub fn and(self, part: &Part<'_>) -> Result<Self, Fault> {
-        read::document(self, source::parse(part.text)?, part)
+        read::document(self, parse::<Source>(part.text)?, part)
     }
 }
 

@@ -44,7 +44,7 @@ pub use document::{
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
-pub use overrides::{Changed, Overrides};
+pub use overrides::{Overrides, Verb};
 pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
 pub use policy::{Named, Policy, Resolution, Served, Step};

@@ -1,18 +1,20 @@
 //! What was changed while the instance ran: lists and handlers that take the place of the document's, or go before them.
 //!
-//! Receives single changes, with Cloudflare's names and meanings, and hands on the whole; nothing is in force until a policy is
-//! compiled with it. A change to a list starts from the list that is in force, so the first one copies the document's.
+//! Receives single changes, with Cloudflare's names and meanings (`change`), and hands on the whole; nothing is in force until a
+//! policy is compiled with it. A change to a list starts from the list that is in force, so the first one copies the document's.
 
-use std::collections::BTreeMap;
+mod change;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub use change::Verb;
 
 use crate::{
-    Document, Entry, Fault, HandlerSource, Origin, Pattern, Route,
+    Document, Entry, Fault, Origin, Pattern, Route,
     document::{
-        OverrideSource, Rules, allowed_entry, catch_all, denied_entry, parse_overrides, routes,
-        routes_to_json,
+        OverrideSource, Rules, allowed_entry, catch_all, denied_entry, parse_body, routes, routes_to_json,
     },
+    fault::Position,
 };
 
 /// All that was changed. The default is nothing.
@@ -22,27 +24,17 @@ pub struct Overrides {
     pub denied_hosts: Option<Vec<Entry>>,
     /// In place of the document's.
     pub allowed_hosts: Option<Vec<Entry>>,
-    /// Asked before those of the document.
+    /// Asked before those of the document. Rules with one pattern stand together.
     pub outbound_by_host: Vec<Route>,
     /// Asked before the document's.
     pub outbound: Vec<Route>,
 }
 
-/// Whether a change found what it was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// It did.
-    Yes,
-    /// Everything is as it was.
-    No,
-}
-
 impl Overrides {
     /// Reads what [`Overrides::to_json`] prints, or parts of it: `deniedHosts`, `allowedHosts`, `outboundByHost` and `outbound`, as a
-    /// document spells them. Handlers must be those of `document`.
+    /// document spells them. Handlers must be those of `document`. No text at all is a fault.
     pub fn parse(text: &str, document: &Document) -> Result<Self, Fault> {
-        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } =
-            parse_overrides(text)?;
+        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } = parse_body(text)?;
         let mut rules = Rules::new(document.compat, Origin::RunTime);
         Ok(Self {
             denied_hosts: denied_hosts.map(|words| rules.list(words, denied_entry)).transpose()?,
@@ -55,6 +47,20 @@ impl Overrides {
         })
     }
 
+    /// Whether it can stand before `document`: every handler is there and fits where it is named, all bounds hold, and what is printed
+    /// reads the same again. The fault has no place in any text.
+    pub fn check(&self, document: &Document) -> Result<(), Fault> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        let again = Self::parse(&self.to_json(), document)
+            .map_err(|fault| Fault::new(Position::START, fault.message).suggesting(fault.suggestion))?;
+        if again == *self {
+            return Ok(());
+        }
+        Err(Fault::new(Position::START, "it has characters that cannot be written down and read again"))
+    }
+
     /// `deniedHosts` as they are in force.
     pub fn denied<'a>(&'a self, document: &'a Document) -> &'a [Entry] {
         self.denied_hosts.as_deref().unwrap_or(&document.denied_hosts)
@@ -65,102 +71,83 @@ impl Overrides {
         self.allowed_hosts.as_deref().or(document.allowed_hosts.as_deref())
     }
 
-    /// Adds an entry to `allowedHosts`; without such a list, it becomes the only one that is allowed.
-    pub fn allow_host(&mut self, entry: Entry, document: &Document) -> Changed {
-        let list = self.allowed(document).unwrap_or_default().to_vec();
-        add(&mut self.allowed_hosts, list, entry)
+    /// Without such a list, the entry becomes the only one that is allowed.
+    fn allow_host(&mut self, entry: Entry, document: &Document) {
+        let list = copied(self.allowed(document).unwrap_or_default());
+        self.allowed_hosts = Some(with(list, entry));
     }
 
-    /// Takes all entries with this pattern out of `allowedHosts`. The list that is left refuses all else, also when it is empty.
-    pub fn remove_allowed_host(&mut self, pattern: &Pattern, document: &Document) -> Changed {
-        let list = self.allowed(document).unwrap_or_default().to_vec();
-        remove(&mut self.allowed_hosts, list, pattern)
-    }
-
-    /// Adds an entry to `deniedHosts`.
-    pub fn deny_host(&mut self, entry: Entry, document: &Document) -> Changed {
-        let list = self.denied(document).to_vec();
-        add(&mut self.denied_hosts, list, entry)
-    }
-
-    /// Takes all entries with this pattern out of `deniedHosts`.
-    pub fn remove_denied_host(&mut self, pattern: &Pattern, document: &Document) -> Changed {
-        let list = self.denied(document).to_vec();
-        remove(&mut self.denied_hosts, list, pattern)
-    }
-
-    /// Puts the rules for each pattern in the place of those that it has at run time, or behind all others.
-    pub fn set_outbound_by_host(&mut self, routes: Vec<Route>) {
-        let mut by_pattern: Vec<(Pattern, Vec<Route>)> = Vec::new();
-        for route in self.outbound_by_host.drain(..) {
-            place(&mut by_pattern, route);
+    /// All entries with this pattern. The list that is left refuses all else, also when it is empty.
+    fn remove_allowed_host(&mut self, pattern: &Pattern, document: &Document) {
+        if let Some(left) = self.allowed(document).and_then(|list| without(list, pattern)) {
+            self.allowed_hosts = Some(left);
         }
-        let named: Vec<Pattern> = routes.iter().map(|route| route.entry.pattern.clone()).collect();
-        by_pattern.iter_mut().filter(|(pattern, _)| named.contains(pattern)).for_each(|(_, old)| old.clear());
-        for route in routes {
-            place(&mut by_pattern, route);
-        }
-        self.outbound_by_host = by_pattern.into_iter().flat_map(|(_, routes)| routes).collect();
     }
 
-    /// Takes the run-time rules for this pattern away.
-    pub fn remove_outbound_by_host(&mut self, pattern: &Pattern) -> Changed {
-        let before = self.outbound_by_host.len();
+    fn deny_host(&mut self, entry: Entry, document: &Document) {
+        let list = copied(self.denied(document));
+        self.denied_hosts = Some(with(list, entry));
+    }
+
+    /// All entries with this pattern.
+    fn remove_denied_host(&mut self, pattern: &Pattern, document: &Document) {
+        if let Some(left) = without(self.denied(document), pattern) {
+            self.denied_hosts = Some(left);
+        }
+    }
+
+    /// Puts the rules for a pattern in the place of those that it has at run time, or behind all others.
+    fn set_outbound_by_host(&mut self, pattern: &Pattern, routes: Vec<Route>) {
+        let all = &mut self.outbound_by_host;
+        let at = all.iter().position(|route| route.entry.pattern == *pattern).unwrap_or(all.len());
+        all.retain(|route| route.entry.pattern != *pattern);
+        all.splice(at..at, routes);
+    }
+
+    fn remove_outbound_by_host(&mut self, pattern: &Pattern) {
         self.outbound_by_host.retain(|route| route.entry.pattern != *pattern);
-        if self.outbound_by_host.len() == before { Changed::No } else { Changed::Yes }
-    }
-
-    /// The names of handlers that it uses and that `handlers` does not have.
-    pub fn missing<'a>(
-        &'a self,
-        handlers: &'a BTreeMap<String, HandlerSource>,
-    ) -> impl Iterator<Item = &'a str> {
-        let routes = self.outbound_by_host.iter().chain(&self.outbound);
-        let names = routes.flat_map(|route| &route.handlers).map(String::as_str);
-        names.filter(|name| !handlers.contains_key(*name))
     }
 
     /// What [`Overrides::parse`] reads.
-    pub fn to_json(&self) -> Value {
-        let mut all = Map::new();
-        let list = |entries: &Vec<Entry>| Value::from(entries.iter().map(Entry::to_json).collect::<Vec<_>>());
-        all.extend(self.denied_hosts.as_ref().map(|entries| ("deniedHosts".into(), list(entries))));
-        all.extend(self.allowed_hosts.as_ref().map(|entries| ("allowedHosts".into(), list(entries))));
-        if !self.outbound_by_host.is_empty() {
-            all.insert("outboundByHost".into(), routes_to_json(&self.outbound_by_host));
-        }
-        if !self.outbound.is_empty() {
-            all.insert("outbound".into(), self.outbound.iter().map(Route::to_json).collect());
-        }
-        Value::Object(all)
+    pub fn to_json(&self) -> String {
+        let list = |entries: &Vec<Entry>| entries.iter().map(Entry::to_json).collect::<Value>().to_string();
+        let by_host = Some(&self.outbound_by_host).filter(|routes| !routes.is_empty());
+        let outbound = Some(&self.outbound).filter(|routes| !routes.is_empty());
+        let members = [
+            ("deniedHosts", self.denied_hosts.as_ref().map(list)),
+            ("allowedHosts", self.allowed_hosts.as_ref().map(list)),
+            ("outboundByHost", by_host.map(|routes| routes_to_json(routes))),
+            (
+                "outbound",
+                outbound.map(|routes| routes.iter().map(Route::to_json).collect::<Value>().to_string()),
+            ),
+        ];
+        let members =
+            members.into_iter().filter_map(|(key, text)| text.map(|text| format!("\"{key}\":{text}")));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 }
 
-fn place(by_pattern: &mut Vec<(Pattern, Vec<Route>)>, route: Route) {
-    match by_pattern.iter_mut().find(|(pattern, _)| *pattern == route.entry.pattern) {
-        Some((_, routes)) => routes.push(route),
-        None => by_pattern.push((route.entry.pattern.clone(), vec![route])),
-    }
+/// What is copied from a document does not change any more when the document does, so it stands no more where it came from.
+fn copied(list: &[Entry]) -> Vec<Entry> {
+    list.iter().map(|entry| Entry { origin: Origin::RunTime, ..entry.clone() }).collect()
 }
 
-fn add(to: &mut Option<Vec<Entry>>, mut list: Vec<Entry>, entry: Entry) -> Changed {
-    let same = |other: &&Entry| Entry { origin: entry.origin.clone(), ..(*other).clone() } == entry;
-    if to.is_some() && list.iter().any(|other| same(&other)) {
-        return Changed::No;
-    }
-    if !list.iter().any(|other| same(&other)) {
+fn with(mut list: Vec<Entry>, entry: Entry) -> Vec<Entry> {
+    if !list.contains(&entry) {
         list.push(entry);
     }
-    *to = Some(list);
-    Changed::Yes
+    list
 }
 
-fn remove(from: &mut Option<Vec<Entry>>, mut list: Vec<Entry>, pattern: &Pattern) -> Changed {
-    let before = list.len();
-    list.retain(|entry| entry.pattern != *pattern);
-    if list.len() == before {
-        return Changed::No;
-    }
-    *from = Some(list);
-    Changed::Yes
+/// `None`: there is no such entry.
+fn without(list: &[Entry], pattern: &Pattern) -> Option<Vec<Entry>> {
+    list.iter().any(|entry| entry.pattern == *pattern).then(|| {
+        let mut left = copied(list);
+        left.retain(|entry| entry.pattern != *pattern);
+        left
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,13 @@
 //! An answer to a change is given when the change is in force, and not before; a bad document changes nothing and is told
 //! what is wrong with it. What is said here is read by `proxy-everything policy` and `status`, and by anybody's scripts.
 
+mod answer;
 mod caller;
+mod change;
 mod instances;
 mod metrics;
 mod routes;
+mod rules;
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 

@@ -1,10 +1,14 @@
 //! What can be typed. Receives arguments by way of clap, hands on typed options; decides nothing. The texts here are the
 //! manual: `--help`, the man pages and the completions are all made of them.
 
+mod overrides;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use overrides::{Asked, OverrideVerb};
 
 use crate::{fleet::Trust, publish::Publish};
 
@@ -51,6 +55,13 @@ pub enum Verb {
     /// Check, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Change what is in force at run time, beside the document
+    ///
+    /// What is set goes before the document, and stays when the document changes. Returns when it is in force: the next request on every
+    /// open connection follows it. What is faulty changes nothing; the exit status is then 2. It is 3, and nothing changes, if another
+    /// generation than that of --if-generation is in force. With --state-dir of `run`, `attach` or `sidecar` it outlives the instance.
+    #[command(subcommand, after_help = OVERRIDE_EXAMPLES)]
+    Override(OverrideVerb),
     /// Print the instance CA, or the variables that make programs trust it
     #[command(subcommand)]
     Ca(CaVerb),
@@ -106,6 +117,14 @@ Examples:
   docker run -d --name agent --cap-drop ALL IMAGE
   docker run -d --network container:agent --cap-drop ALL --cap-add SYS_ADMIN --cap-add NET_ADMIN PROXY-IMAGE \\
     proxy-everything sidecar --policy /egress.yaml --publish 0.0.0.0:8080:8080";
+
+const OVERRIDE_EXAMPLES: &str = "\
+Examples:
+  proxy-everything override allow-host api.example.com
+  proxy-everything override deny-host '{\"host\": \"api.example.com\", \"methods\": [\"DELETE\"]}'
+  proxy-everything override set-outbound-by-host api.example.com token --instance agent-7
+  proxy-everything override set-outbound-handler watch --params '{\"level\": 2}' --all
+  proxy-everything override clear";
 
 /// Options of `attach` and `sidecar` alike.
 #[derive(Args, Debug)]
@@ -243,18 +262,18 @@ pub enum PolicyVerb {
     ///
     /// Reads the document alone: files and variables that it names are looked at when it is put in force.
     Check {
-        /// The document.
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        /// The document. Of several, each goes behind those before it
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
     },
     /// Put a document in force in a running instance, without a restart
     ///
     /// Returns when it is in force: the next request on every open connection follows it. A faulty document changes nothing; the exit status
     /// is then 2. It is 3, and nothing changes, if another generation than that of --if-generation is in force.
     Apply {
-        /// The document.
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        /// The document. Of several, each goes behind those before it
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
         /// Only if this generation is in force
         #[arg(long, value_name = "N")]
         if_generation: Option<u64>,
@@ -314,6 +333,20 @@ pub struct Which {
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,
+}
+
+/// Which running instances are changed, and under which generation.
+#[derive(Args, Debug)]
+pub struct Target {
+    /// Every instance that runs
+    #[arg(long, conflicts_with_all = ["instance", "socket"])]
+    pub all: bool,
+    /// Only if this generation is in force
+    #[arg(long, value_name = "N")]
+    pub if_generation: Option<u64>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub which: Which,
 }
 
 /// Prints the completion script for `shell`.

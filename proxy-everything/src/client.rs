@@ -1,6 +1,8 @@
 //! The other side of the admin API: the verbs that speak to a running instance, and `policy check`, which needs none. Finds the
 //! instance's socket, asks, and hands on the text to print; a document that is refused is a verdict and not a failure.
 
+pub mod overrides;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -13,11 +15,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    app::{in_file, read_policy},
     cli::{CaVerb, Format, Which},
-    config::MAX_DOCUMENT,
+    config::{Document, Part},
     environment,
     state::StateDir,
 };
@@ -35,32 +38,31 @@ pub enum Refusal {
     Outdated(String),
 }
 
-/// Judges the document in `file` by itself.
-pub fn check(file: &Path) -> anyhow::Result<Result<String, Refusal>> {
-    let document = policy::Document::parse(&read(file)?);
-    Ok(document.map(|_| "ok".into()).map_err(|fault| Refusal::Faulty(format!("{}:{fault}", file.display()))))
+/// Judges the documents in `files` by themselves.
+pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<String, Refusal>> {
+    let document = Document::merge(read_policy(files)?);
+    Ok(document.map(|_| "ok".into()).map_err(|error| Refusal::Faulty(in_file(files, &error).to_string())))
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    anyhow::ensure!(text.len() <= MAX_DOCUMENT, "{} is larger than 4 MiB", file.display());
-    Ok(text)
-}
-
-/// Puts the document in `file` in force, if `expected` or any generation is in force.
-pub fn apply(file: &Path, expected: Option<u64>, which: &Which) -> anyhow::Result<Result<String, Refusal>> {
-    let text = read(file)?;
-    let absolute = std::path::absolute(file)?;
-    let base = absolute.parent().unwrap_or_else(|| Path::new("/")).to_string_lossy();
-    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("base", &base).finish();
-    let mut request = Request::put(format!("/v1/policy?{query}"));
-    if let Some(generation) = expected {
-        request = request.header(header::IF_MATCH, format!("\"{generation}\""));
-    }
-    let (status, body) = ask(which, request, text)?;
+/// Puts the documents in `files` in force, if `expected` or any generation is in force.
+pub fn apply(
+    files: &[PathBuf],
+    expected: Option<u64>,
+    which: &Which,
+) -> anyhow::Result<Result<String, Refusal>> {
+    let mut parts = read_policy(files)?;
+    let only = if parts.len() == 1 { parts.pop() } else { None };
+    let (request, text) = match only {
+        Some(Part { base, text, .. }) => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            let query = query.append_pair("base", &base.to_string_lossy()).finish();
+            (Request::put(format!("/v1/policy?{query}")), text)
+        }
+        None => (Request::put("/v1/policy/parts"), json!({ "parts": parts }).to_string()),
+    };
+    let (status, body) = ask(&find(which)?, expecting(request, expected), text)?;
     if status == StatusCode::OK {
-        let answer: Value = serde_json::from_slice(&body)?;
-        return Ok(Ok(format!("generation {}", answer.get("generation").unwrap_or(&Value::Null))));
+        return Ok(Ok(generation(&body)?));
     }
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("it was refused");
@@ -68,12 +70,28 @@ pub fn apply(file: &Path, expected: Option<u64>, which: &Which) -> anyhow::Resul
         return Ok(Err(Refusal::Outdated(detail.to_owned())));
     }
     let separator = if problem.get("line").is_some() { ":" } else { ": " };
-    Ok(Err(Refusal::Faulty(format!("{}{separator}{detail}", file.display()))))
+    let all = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+    let source = problem.get("source").and_then(Value::as_str).unwrap_or(&all);
+    Ok(Err(Refusal::Faulty(format!("{source}{separator}{detail}"))))
+}
+
+/// Which generation an answer says is in force.
+fn generation(body: &[u8]) -> anyhow::Result<String> {
+    let answer: Value = serde_json::from_slice(body)?;
+    let unchanged = if answer.get("changed") == Some(&Value::Bool(false)) { " (unchanged)" } else { "" };
+    Ok(format!("generation {}{unchanged}", answer.get("generation").unwrap_or(&Value::Null)))
+}
+
+fn expecting(request: Builder, generation: Option<u64>) -> Builder {
+    match generation {
+        Some(generation) => request.header(header::IF_MATCH, format!("\"{generation}\"")),
+        None => request,
+    }
 }
 
 /// Reads a resource as text.
 pub fn show(path: &str, which: &Which) -> anyhow::Result<String> {
-    let (status, body) = ask(which, Request::get(path), String::new())?;
+    let (status, body) = ask(&find(which)?, Request::get(path), String::new())?;
     let text = String::from_utf8(body.into())?;
     if status != StatusCode::OK {
         bail!("the instance answered {status}: {text}");
@@ -98,11 +116,10 @@ pub fn ca(verb: &CaVerb) -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(&printed)?)
 }
 
-fn ask(which: &Which, request: Builder, body: String) -> anyhow::Result<(StatusCode, Bytes)> {
-    let socket = find(which)?;
+fn ask(socket: &Path, request: Builder, body: String) -> anyhow::Result<(StatusCode, Bytes)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
-        let stream = tokio::net::UnixStream::connect(&socket).await;
+        let stream = tokio::net::UnixStream::connect(socket).await;
         let stream = stream.with_context(|| format!("no instance answers at {}", socket.display()))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);

@@ -123,10 +123,8 @@ impl Generation {
         overrides: Overrides,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
-        if let Some(name) = overrides.missing(&document.parsed.handlers).next() {
-            let reason = "it is in use, set at run time, and the document does not declare it".to_owned();
-            return Err(ConfigError::Handler { name: name.to_owned(), reason });
-        }
+        // Handlers that are not there would be left out of their chains.
+        overrides.check(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, surroundings)?;

@@ -106,7 +106,7 @@ pub struct Settings {
 }
 
 /// What came before this proxy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Past {
     /// The generation to go on with.
     generation: u64,
@@ -156,6 +156,17 @@ impl Fleet {
         self.members().values().any(|member| member.origin == *origin)
     }
 
+    /// The instance of this id.
+    pub fn instance(&self, id: &str) -> Option<Arc<Instance>> {
+        self.members().get(id).map(|member| Arc::clone(&member.instance))
+    }
+
+    /// All instances, by their ids.
+    pub fn instances(&self) -> Vec<(String, Arc<Instance>)> {
+        let one = |(id, member): (&String, &Member)| (id.clone(), Arc::clone(&member.instance));
+        self.members().iter().map(one).collect()
+    }
+
     /// Returns once there is no instance any more.
     pub async fn empty(&self) {
         loop {
@@ -184,8 +195,10 @@ impl Fleet {
             None => self.default_policy()?,
         };
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
-        let instance =
-            self.instance(id.clone(), class, document, ca, Past { generation: 1, ..Past::default() }).await?;
+        let kept = self.settings.state.kept_overrides(&id);
+        let overrides = kept.map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();
+        let past = Past { generation: 1, predecessors: 0, overrides };
+        let instance = self.make(id.clone(), class, document, ca, past).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
         let member = Member::new(instance, origin.clone(), wanted.publish, Arc::new(admin), files);
@@ -212,7 +225,7 @@ impl Fleet {
             predecessors: self.keeper.number().saturating_sub(1),
             overrides,
         };
-        let instance = self.instance(kept.id.clone(), saved.class, document, ca, past).await?;
+        let instance = self.make(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
             member::sort(kept.descriptors, &saved.publish, self.settings.state.socket(&kept.id))?;
         let (admin, origin) = (Arc::new(admin), saved.origin.clone());
@@ -238,7 +251,7 @@ impl Fleet {
     }
 
     /// Compiles handlers, which takes its time.
-    async fn instance(
+    async fn make(
         &self,
         id: String,
         class: String,
@@ -247,6 +260,7 @@ impl Fleet {
         past: Past,
     ) -> Result<Arc<Instance>, FleetError> {
         let parts = Parts {
+            kept: self.settings.state.kept_overrides(&id),
             id,
             class,
             audit: Arc::clone(&self.settings.audit),

@@ -2,10 +2,11 @@
 //! reference to it and asks for the current generation when it begins something new.
 
 mod changes;
+mod kept;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::SystemTime,
@@ -15,6 +16,7 @@ use policy::Overrides;
 use tokio::sync::watch;
 
 pub use changes::{Changes, PolicyFault};
+pub use kept::KeptOverrides;
 
 use crate::{
     audit::{AuditLog, Tally},
@@ -52,6 +54,8 @@ pub struct Instance {
     roots: Roots,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
+    kept: Option<KeptOverrides>,
+    successor: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Serialises changes, so that numbers grow in the order in which changes take effect.
     changing: Mutex<()>,
     connections: AtomicU64,
@@ -101,6 +105,32 @@ pub enum ChangeError {
     /// Whoever sent it did not know that this generation is in force.
     #[error("generation {0} is in force")]
     Outdated(u64),
+    /// It would be lost with this process.
+    #[error("cannot keep the change: {0}")]
+    NotKept(std::io::Error),
+}
+
+/// What a change has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is in force, as this generation.
+    To(u64),
+    /// There was nothing to change in this generation.
+    Nothing(u64),
+}
+
+impl Changed {
+    /// What is in force.
+    pub fn generation(self) -> u64 {
+        match self {
+            Self::To(generation) | Self::Nothing(generation) => generation,
+        }
+    }
+
+    /// Whether it was not in force before.
+    pub fn is_new(self) -> bool {
+        matches!(self, Self::To(_))
+    }
 }
 
 /// What makes an instance.
@@ -121,8 +151,10 @@ pub struct Parts {
     pub predecessors: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
-    /// What was changed at run time, under an earlier proxy.
+    /// What was changed at run time, earlier.
     pub overrides: Overrides,
+    /// Where that is kept, if it is.
+    pub kept: Option<KeptOverrides>,
 }
 
 impl Instance {
@@ -154,6 +186,8 @@ impl Instance {
             roots,
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
+            kept: parts.kept,
+            successor: OnceLock::new(),
             changing: Mutex::new(()),
             connections: AtomicU64::new(parts.predecessors << PROXY_BITS),
             requests: AtomicU64::new(parts.predecessors << PROXY_BITS),
@@ -166,11 +200,6 @@ impl Instance {
         Arc::clone(&self.generation.borrow())
     }
 
-    /// For those who must know when it changes.
-    pub fn generations(&self) -> watch::Receiver<Arc<Generation>> {
-        self.generation.subscribe()
-    }
-
     /// Puts what came from `source` in force and says as which generation. If it is faulty, nothing changes, and `source` is at
     /// fault. Compiles handlers: call it where blocking is allowed.
     pub fn change(
@@ -178,8 +207,8 @@ impl Instance {
         source: &str,
         document: Result<Document, ConfigError>,
         expected: &Expected,
-    ) -> Result<u64, ChangeError> {
-        let change = |document| self.apply(expected, |now| Ok((document, now.overrides().clone())));
+    ) -> Result<Changed, ChangeError> {
+        let change = |document| self.apply(expected, |now| Ok(Some((document, now.overrides().clone()))));
         let changed = document.map_err(ChangeError::Faulty).and_then(change);
         if let Err(ChangeError::Faulty(error)) = &changed {
             self.changes.refuse(&self.id, source, error);
@@ -191,35 +220,51 @@ impl Instance {
     pub fn change_overrides(
         &self,
         expected: &Expected,
-        change: impl FnOnce(Overrides, &policy::Document) -> Result<Overrides, ConfigError>,
-    ) -> Result<u64, ChangeError> {
+        change: impl FnOnce(&Overrides, &policy::Document) -> Result<Overrides, policy::Fault>,
+    ) -> Result<Changed, ChangeError> {
         self.apply(expected, |now| {
-            let document = now.document().clone();
-            let overrides = change(now.overrides().clone(), document.parsed())?;
-            Ok((document, overrides))
+            let overrides = change(now.overrides(), now.document().parsed())
+                .map_err(|fault| ConfigError::Fault { part: None, fault })?;
+            let differs = overrides != *now.overrides();
+            Ok(differs.then(|| (now.document().clone(), overrides)))
         })
+    }
+
+    /// From now on `tell` is called when a change is in force and before it is acknowledged, for whoever follows this proxy. Only the
+    /// first one counts.
+    pub fn tell_successor(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let _ = self.successor.set(Box::new(tell));
     }
 
     fn apply(
         &self,
         expected: &Expected,
-        change: impl FnOnce(&Generation) -> Result<(Document, Overrides), ConfigError>,
-    ) -> Result<u64, ChangeError> {
+        change: impl FnOnce(&Generation) -> Result<Option<(Document, Overrides)>, ConfigError>,
+    ) -> Result<Changed, ChangeError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();
         if !expected.holds(current.number()) {
             return Err(ChangeError::Outdated(current.number()));
         }
-        let (number, (document, overrides)) = (current.number() + 1, change(&current)?);
+        let number = current.number() + 1;
+        let Some((document, overrides)) = change(&current)? else {
+            return Ok(Changed::Nothing(current.number()));
+        };
         let Self { engine, visible, roots, bounds, in_force, .. } = self;
         let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
+        if let Some(kept) = &self.kept
+            && next.overrides() != current.overrides()
+        {
+            kept.write(next.overrides()).map_err(ChangeError::NotKept)?;
+        }
         // First: what begins under the new generation must not be measured by the old rules.
         in_force.replace(next.rules().clone());
         self.generation.send_replace(Arc::new(next));
         self.changes.accept();
+        self.successor.get().inspect(|tell| tell());
         tracing::info!(generation = number, "policy in force");
-        Ok(number)
+        Ok(Changed::To(number))
     }
 
     /// Begins a phase.

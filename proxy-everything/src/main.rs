@@ -40,11 +40,15 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Run(options) => return app::run(options),
         Verb::Attach(_) => return app::attach::keep(),
         Verb::Sidecar(_) => return app::attach::keep_pod(),
-        Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
-        Verb::Policy(PolicyVerb::Apply { file, if_generation, which }) => {
-            return Ok(told(client::apply(&file, if_generation, &which)?));
+        Verb::Policy(PolicyVerb::Check { files }) => return Ok(told(client::check(&files)?)),
+        Verb::Policy(PolicyVerb::Apply { files, if_generation, which }) => {
+            return Ok(told(client::apply(&files, if_generation, &which)?));
         }
         Verb::Policy(PolicyVerb::Show(which)) => print!("{}", client::show("/v1/policy", &which)?),
+        Verb::Override(verb) => match verb.asked() {
+            Ok(asked) => return client::overrides::change(&asked),
+            Err(which) => print!("{}", client::show("/v1/overrides", &which)?),
+        },
         Verb::Ca(verb) => client::ca(&verb)?,
         Verb::Status { metrics: false, which } => print!("{}", client::show("/v1/status", &which)?),
         Verb::Status { metrics: true, which } => print!("{}", client::show("/v1/metrics", &which)?),

@@ -8,58 +8,86 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::instance::KeptOverrides;
+
 /// The folder of this user's running instances.
 #[derive(Clone, Debug)]
-pub struct StateDir(PathBuf);
+pub struct StateDir {
+    path: PathBuf,
+    chosen: Chosen,
+}
+
+/// By whom the folder was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chosen {
+    /// Somebody who means to use it again.
+    ByUser,
+    /// Nobody.
+    ByCustom,
+}
 
 impl StateDir {
     /// `given`, or the customary place: `/run/proxy-everything` for root, else below `$XDG_RUNTIME_DIR`, else in `/tmp`.
     pub fn locate(given: Option<&Path>) -> Self {
-        if let Some(given) = given {
-            return Self(std::path::absolute(given).unwrap_or_else(|_| given.to_owned()));
-        }
-        let user = nix::unistd::geteuid();
-        if user.is_root() {
-            return Self("/run/proxy-everything".into());
-        }
-        match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-            Some(runtime) if runtime.is_absolute() && runtime.is_dir() => {
-                Self(runtime.join("proxy-everything"))
-            }
-            _ => Self(format!("/tmp/proxy-everything-{user}").into()),
+        match given {
+            Some(given) => Self {
+                path: std::path::absolute(given).unwrap_or_else(|_| given.to_owned()),
+                chosen: Chosen::ByUser,
+            },
+            None => Self { path: customary(), chosen: Chosen::ByCustom },
         }
     }
 
     /// Makes the folder if there is none; refuses one that somebody else made or can enter.
     pub fn prepare(&self) -> io::Result<()> {
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
             && error.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(error);
         }
-        let found = fs::symlink_metadata(&self.0)?;
+        let found = fs::symlink_metadata(&self.path)?;
         let ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
         if !ours {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a folder of this user"));
         }
-        fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700))
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700))
     }
 
     /// The folder itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// The admin socket of instance `id`.
     pub fn socket(&self, id: &str) -> PathBuf {
-        self.0.join(format!("{id}.sock"))
+        self.path.join(format!("{id}.sock"))
+    }
+
+    /// Where instance `id` keeps what is set at run time: only in a folder that somebody chose.
+    pub fn kept_overrides(&self, id: &str) -> Option<KeptOverrides> {
+        let file = || KeptOverrides::at(self.path.join(format!("{id}.overrides.json")));
+        (self.chosen == Chosen::ByUser).then(file)
     }
 
     /// The admin sockets of instances that answer.
     pub fn running(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.path());
         let sockets = entries.filter(|path| path.extension().is_some_and(|extension| extension == "sock"));
-        sockets.filter(|path| std::os::unix::net::UnixStream::connect(path).is_ok()).collect()
+        let mut running: Vec<_> =
+            sockets.filter(|path| std::os::unix::net::UnixStream::connect(path).is_ok()).collect();
+        running.sort();
+        running
+    }
+}
+
+fn customary() -> PathBuf {
+    let user = nix::unistd::geteuid();
+    if user.is_root() {
+        return "/run/proxy-everything".into();
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(runtime) if runtime.is_absolute() && runtime.is_dir() => runtime.join("proxy-everything"),
+        _ => format!("/tmp/proxy-everything-{user}").into(),
     }
 }
 
@@ -87,6 +115,12 @@ mod tests {
         let file = parent.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(StateDir::locate(Some(&file)).prepare().is_err());
+    }
+
+    #[test]
+    fn only_a_folder_that_was_chosen_keeps_anything() {
+        assert!(StateDir::locate(None).kept_overrides("a").is_none());
+        assert!(StateDir::locate(Some(Path::new("/x"))).kept_overrides("a").is_some());
     }
 
     #[test]

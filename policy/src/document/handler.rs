@@ -54,6 +54,16 @@ pub enum HandlerSource {
 }
 
 impl HandlerSource {
+    /// The key that makes it what it is.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Inject(_) => "inject",
+            Self::Deny { .. } => "deny",
+            Self::Respond { .. } => "respond",
+            Self::Wasm { .. } => "wasm",
+        }
+    }
+
     /// Whether it puts a secret into the request.
     pub(super) fn injects_secrets(&self) -> bool {
         matches!(self, Self::Inject(headers) if headers.iter().any(|(_, value)| value.secrets().next().is_some()))

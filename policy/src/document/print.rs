@@ -5,16 +5,15 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Enforcement, Entry, Route};
 use crate::Condition;
 
-/// Rules by pattern, as `outboundByHost` spells them.
-pub(crate) fn routes_to_json(routes: &[Route]) -> Value {
-    let mut by_pattern: Map<String, Value> = Map::new();
-    for route in routes {
-        let rules = by_pattern.entry(route.entry.pattern.to_string()).or_insert_with(|| json!([]));
-        if let Some(rules) = rules.as_array_mut() {
-            rules.push(route.to_json());
-        }
-    }
-    Value::Object(by_pattern)
+/// Rules by pattern, as `outboundByHost` spells them, in their order, which a map of JSON values would not keep. Rules with one
+/// pattern stand together.
+pub(crate) fn routes_to_json(routes: &[Route]) -> String {
+    let same = |one: &Route, other: &Route| one.entry.pattern == other.entry.pattern;
+    let member = |rules: &[Route]| {
+        let pattern = rules.first().map(|rule| rule.entry.pattern.to_string()).unwrap_or_default();
+        format!("{}:{}", Value::from(pattern), rules.iter().map(Route::to_json).collect::<Value>())
+    };
+    format!("{{{}}}", routes.chunk_by(same).map(member).collect::<Vec<_>>().join(","))
 }
 
 impl Entry {

@@ -175,7 +175,7 @@ impl Rules {
         })
     }
 
-    pub(super) fn pattern(&mut self, text: &str, at: Position) -> Result<Entry, Fault> {
+    pub(crate) fn pattern(&mut self, text: &str, at: Position) -> Result<Entry, Fault> {
         let pattern = Pattern::parse_with(text, self.globs).map_err(|error| fault(at, error))?;
         self.count(pattern.has_inner_star(), at)?;
         Ok(Entry::new(pattern, self.origin.at(at.line)))
@@ -207,7 +207,7 @@ impl Rules {
     }
 
     /// The rules behind one pattern: in the order in which they are asked.
-    pub(super) fn routes(
+    pub(crate) fn routes(
         &mut self,
         entry: &Entry,
         words: RouteWords,

@@ -180,18 +180,18 @@ pub(crate) struct Words {
     pub(crate) list: Vec<Word>,
 }
 
-/// Reads the shape of a document.
-pub(crate) fn parse(text: &str) -> Result<Source, Fault> {
-    read(text)
+/// Reads the shape of a document, or of another text with such words in it. No text at all is nothing said.
+pub(crate) fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
+    read(text).map(Option::unwrap_or_default)
 }
 
-/// Reads the shape of what was changed at run time.
-pub(crate) fn parse_overrides(text: &str) -> Result<OverrideSource, Fault> {
-    read(text)
+/// The same for what has to say something.
+pub(crate) fn parse_body<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    read(text)?.ok_or_else(|| Fault::new(Position::START, "there is nothing in it"))
 }
 
-/// No text at all is nothing said.
-fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
+/// `None`: there is no text.
+fn read<T: DeserializeOwned>(text: &str) -> Result<Option<T>, Fault> {
     if text.len() > MAX_TEXT {
         return Err(Fault::new(Position::START, "the document is larger than 4 MiB"));
     }
@@ -214,9 +214,7 @@ fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
         reject_unsupported_tags: true,
         with_snippet: false,
     };
-    let source: Option<T> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(&error))?;
-    Ok(source.unwrap_or_default())
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(&error))
 }
 
 fn fault(error: &Error) -> Fault {
@@ -268,7 +266,9 @@ fn message(error: &Error) -> String {
 
 /// Serde takes a key without a value for "not set". For a list of allowed hosts that would allow more than an empty
 /// list does, so such a key is an empty value here.
-fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -316,7 +316,7 @@ impl<'de> Deserialize<'de> for RouteWords {
     }
 }
 
-fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(crate) fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<(Position, Vec<Spanned<T>>), D::Error> {
     let Spanned { value, referenced, defined } = Spanned::<OneOrMany<T>>::deserialize(deserializer)?;

@@ -1,27 +1,39 @@
-//! What the admin API can be asked about an instance: `GET /v1/status`; `GET /v1/metrics`; `GET /v1/policy`; `PUT /v1/policy?base=FOLDER` with the
-//! document as text; `GET /v1/ca` and `GET /v1/ca/bundle`, certificates only. What it can be asked about a fleet is in `instances`.
-//! Receives a request of a permitted peer, hands on the answer. Refusals are problem details (RFC 9457) that say what is
-//! wrong with a document, with its line and column; nothing here ever answers with a secret.
+//! What the admin API can be asked about an instance, resource by resource below `/v1/`. Receives a request of a permitted peer, hands
+//! on the answer. What it can be asked about a fleet is in `instances`, which passes the rest on to here; what changes anything is in
+//! `change`. docs/openapi.yaml describes it all. Nothing here ever answers with a secret.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use policy::Verb;
 use serde_json::{Value, json};
 
-use super::{Administered, HEAD_TIMEOUT, caller, instances, metrics};
+use super::{
+    Administered,
+    answer::{Answer, Problem, changed, json, tagged, typed},
+    caller,
+    change::{Change, text},
+    instances, metrics, rules,
+};
 use crate::{
-    config::{ConfigError, Document, MAX_DOCUMENT, Part},
-    instance::{ChangeError, Instance},
+    config::{Document, Part},
+    instance::Instance,
     trust,
 };
 
-/// Where a document that was sent is said to come from.
-const SOURCE: &str = "PUT /v1/policy";
-
-pub(super) type Answer = Response<Full<Bytes>>;
+/// The resources of an instance and their methods, beside the verbs.
+const RESOURCES: [(&str, &[&str]); 9] = [
+    ("status", &["GET"]),
+    ("metrics", &["GET"]),
+    ("policy", &["GET", "PUT"]),
+    ("policy/parts", &["GET", "PUT"]),
+    ("overrides", &["GET", "PUT"]),
+    ("rules", &["GET"]),
+    ("explain", &["POST"]),
+    ("ca", &["GET"]),
+    ("ca/bundle", &["GET"]),
+];
 
 pub(super) async fn answer(
     request: Request<Incoming>,
@@ -29,26 +41,67 @@ pub(super) async fn answer(
 ) -> Result<Answer, Infallible> {
     if !caller::is_meant_for_us(&request) {
         let detail = "requests have `Host: localhost` and no `Origin`: browsers are not served";
-        return Ok(problem(StatusCode::FORBIDDEN, detail));
+        return Ok(Problem::new(StatusCode::FORBIDDEN, detail).answer());
     }
-    let instance = match administered {
-        Administered::Instance(instance) => instance,
-        Administered::Fleet(fleet) => return Ok(instances::answer(request, &fleet).await),
+    let path = request.uri().path().to_owned();
+    let resource = path.strip_prefix("/v1/").unwrap_or_default();
+    let answered = match administered {
+        Administered::Instance(instance) => of_instance(request, resource, instance).await,
+        Administered::Fleet(fleet) => instances::answer(request, resource, &fleet).await,
     };
-    Ok(match (request.method(), request.uri().path()) {
-        (&Method::GET, "/v1/status") => json(StatusCode::OK, &status(&instance)),
-        (&Method::GET, "/v1/metrics") => measured(&instance),
-        (&Method::GET, "/v1/policy") => policy(&instance),
-        (&Method::PUT, "/v1/policy") => apply(request, instance).await,
-        (&Method::GET, "/v1/ca") => pem(instance.tls.ca().pem().to_owned()),
-        (&Method::GET, "/v1/ca/bundle") => bundle(instance).await,
-        (_, "/v1/status" | "/v1/metrics" | "/v1/policy" | "/v1/ca" | "/v1/ca/bundle") => {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "this resource has no such method")
+    Ok(answered.unwrap_or_else(Problem::answer))
+}
+
+/// Whether an instance has this resource, and that this method.
+pub(super) fn permit(method: &Method, resource: &str) -> Result<(), Problem> {
+    let known = RESOURCES.into_iter().find(|(known, _)| *known == resource).map(|(_, methods)| methods);
+    let methods = known.or_else(|| Verb::named(resource).map(|_| &["POST"][..]));
+    match methods {
+        Some(methods) if methods.contains(&method.as_str()) => Ok(()),
+        Some(methods) => Err(Problem::no_such_method(methods)),
+        None => {
+            let known = RESOURCES.map(|(resource, _)| resource);
+            let all = known.into_iter().chain(Verb::ALL.map(Verb::as_str)).collect::<Vec<_>>().join(", ");
+            Err(Problem::new(StatusCode::NOT_FOUND, &format!("below /v1/ there are {all}")))
         }
-        _ => problem(
-            StatusCode::NOT_FOUND,
-            "the resources are /v1/status, /v1/metrics, /v1/policy, /v1/ca and /v1/ca/bundle",
-        ),
+    }
+}
+
+/// What `resource` of an instance has to say to `request`.
+pub(super) async fn of_instance(
+    request: Request<Incoming>,
+    resource: &str,
+    instance: Arc<Instance>,
+) -> Result<Answer, Problem> {
+    permit(request.method(), resource)?;
+    let generation = instance.current();
+    let number = generation.number();
+    let ok = |value: &Value| json(StatusCode::OK, value);
+    Ok(match (request.method().as_str(), resource) {
+        ("GET", "status") => ok(&status(&instance)),
+        ("GET", "metrics") => typed(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(&instance)),
+        ("GET", "policy") => {
+            tagged(typed(StatusCode::OK, "application/yaml", texts(generation.document())), number)
+        }
+        ("GET", "policy/parts") => tagged(ok(&parts(generation.document())), number),
+        ("GET", "overrides") => {
+            let text = format!("{}\n", generation.overrides().to_json());
+            tagged(typed(StatusCode::OK, "application/json", text), number)
+        }
+        ("GET", "rules") => {
+            let (rules, number) = rules::rules(&instance);
+            tagged(ok(&rules), number)
+        }
+        ("POST", "explain") => {
+            let explained = rules::explain(&text(request).await?, &generation)?;
+            tagged(ok(&explained), number)
+        }
+        ("GET", "ca") => pem(instance.tls.ca().pem().to_owned()),
+        ("GET", "ca/bundle") => bundle(instance).await?,
+        _ => {
+            let made = Arc::new(Change::read(request, resource).await?).make(instance).await?;
+            tagged(ok(&changed(made)), made.generation())
+        }
     })
 }
 
@@ -66,29 +119,8 @@ fn status(instance: &Instance) -> Value {
     })
 }
 
-/// The document as it was given: it holds references to secrets and never a value.
-fn policy(instance: &Instance) -> Answer {
-    let generation = instance.current();
-    let mut response = Response::new(Full::from(texts(generation.document())));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
-    tagged(response, generation.number())
-}
-
-/// With the generation that it is about.
-fn tagged(mut answer: Answer, generation: u64) -> Answer {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{generation}\"")) {
-        answer.headers_mut().insert(header::ETAG, tag);
-    }
-    answer
-}
-
-fn measured(instance: &Instance) -> Answer {
-    let mut response = Response::new(Full::from(metrics::text(instance)));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-    response
-}
-
-/// One text as it was given; several behind each other, each under its name.
+/// The document as it was given: it holds references to secrets and never a value. Several texts stand behind each other, each under
+/// its name.
 fn texts(document: &Document) -> String {
     let text = |part: &Part| match &part.source {
         None => part.text.clone(),
@@ -97,100 +129,60 @@ fn texts(document: &Document) -> String {
     document.parts().iter().map(text).collect()
 }
 
+/// The same, for programs.
+fn parts(document: &Document) -> Value {
+    let part = |part: &Part| json!({ "source": part.source, "base": part.base, "text": part.text });
+    json!({ "parts": document.parts().iter().map(part).collect::<Value>() })
+}
+
 /// What a command of `run` has as its bundle.
-async fn bundle(instance: Arc<Instance>) -> Answer {
-    match tokio::task::spawn_blocking(trust::system_bundle).await {
-        Ok(system) => pem(certs::trust_bundle(&system, instance.tls.ca().pem())),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the system's bundle was not read"),
-    }
+async fn bundle(instance: Arc<Instance>) -> Result<Answer, Problem> {
+    let system = tokio::task::spawn_blocking(trust::system_bundle).await;
+    let not_read = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the system's bundle was not read");
+    Ok(pem(certs::trust_bundle(&system.map_err(not_read)?, instance.tls.ca().pem())))
 }
 
 fn pem(text: String) -> Answer {
-    let mut response = Response::new(Full::from(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
-    response
+    typed(StatusCode::OK, "application/x-pem-file", text)
 }
 
-async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let base = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "base");
-    let base = PathBuf::from(base.map_or_else(|| "/".into(), |(_, value)| value.into_owned()));
-    if !base.is_absolute() {
-        return problem(StatusCode::BAD_REQUEST, "`base` is not an absolute path");
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `METHOD path` for each operation; the text is laid out by hand, two spaces to a level.
+    fn described() -> BTreeSet<String> {
+        let text = include_str!("../../../docs/openapi.yaml");
+        let (mut path, mut found) = ("", BTreeSet::new());
+        let within = text.split_once("\npaths:\n").unwrap().1.split("\ncomponents:").next().unwrap();
+        for line in within.lines() {
+            let word = line.trim().trim_end_matches(':');
+            match line.len() - line.trim_start().len() {
+                2 if line.starts_with("  /") => path = line.trim().split(':').next().unwrap(),
+                4 if ["get", "put", "post", "delete"].contains(&word) => {
+                    found.insert(format!("{} {path}", word.to_uppercase()));
+                }
+                4 if word.starts_with("$ref") => {
+                    found.insert(format!("REF {path}"));
+                }
+                _ => {}
+            }
+        }
+        found
     }
-    let Ok(expected) = caller::expected(request.headers()) else {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "`If-Match` is no list of tags; write the generation in quotes",
-        );
-    };
-    let text = match text(request).await {
-        Ok(text) => text,
-        Err(refusal) => return refusal,
-    };
-    let change = move || instance.change(SOURCE, Document::parse(text, base), &expected);
-    match tokio::task::spawn_blocking(change).await {
-        Ok(Ok(number)) => tagged(json(StatusCode::OK, &json!({ "generation": number })), number),
-        Ok(Err(ChangeError::Faulty(error))) => faulty(&error),
-        Ok(Err(ChangeError::Outdated(current))) => outdated(current),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the change was not made"),
+
+    #[test]
+    fn everything_is_described_and_nothing_else() {
+        let verbs = Verb::ALL.map(|verb| (verb.as_str(), &["POST"][..]));
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        for (resource, methods) in RESOURCES.into_iter().chain(verbs) {
+            wanted.extend(methods.iter().map(|method| format!("{method} /v1/{resource}")));
+            wanted.insert(format!("REF /v1/instances/{{instance}}/{resource}"));
+        }
+        let fleet = ["GET /v1/instances", "POST /v1/instances", "DELETE /v1/instances/{instance}"];
+        wanted.extend(fleet.map(str::to_owned));
+        assert_eq!(described(), wanted);
     }
-}
-
-/// The body of a request. One that says it is too large is not read at all.
-pub(super) async fn text(request: Request<Incoming>) -> Result<String, Answer> {
-    let too_large = "the document did not arrive, or is larger than 4 MiB";
-    if request.body().size_hint().lower() > MAX_DOCUMENT as u64 {
-        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, too_large));
-    }
-    let body = Limited::new(request.into_body(), MAX_DOCUMENT).collect();
-    let Ok(body) = tokio::time::timeout(HEAD_TIMEOUT, body).await else {
-        return Err(problem(StatusCode::REQUEST_TIMEOUT, "the document did not arrive in time"));
-    };
-    let Ok(body) = body else {
-        return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, too_large));
-    };
-    String::from_utf8(body.to_bytes().into())
-        .map_err(|_| problem(StatusCode::UNPROCESSABLE_ENTITY, "the document is not UTF-8"))
-}
-
-pub(super) fn faulty(error: &ConfigError) -> Answer {
-    let mut body = problem_body(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string());
-    if let Some((line, column)) = error.position()
-        && let Some(body) = body.as_object_mut()
-    {
-        body.insert("line".into(), line.into());
-        body.insert("column".into(), column.into());
-    }
-    as_problem(StatusCode::UNPROCESSABLE_ENTITY, &body)
-}
-
-fn outdated(current: u64) -> Answer {
-    let status = StatusCode::PRECONDITION_FAILED;
-    let mut body = problem_body(status, &format!("generation {current} is in force; nothing was changed"));
-    if let Some(body) = body.as_object_mut() {
-        body.insert("generation".into(), current.into());
-    }
-    tagged(as_problem(status, &body), current)
-}
-
-pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
-    as_problem(status, &problem_body(status, detail))
-}
-
-fn problem_body(status: StatusCode, detail: &str) -> Value {
-    json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail })
-}
-
-fn as_problem(status: StatusCode, body: &Value) -> Answer {
-    let mut response = json(status, body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
-}
-
-pub(super) fn json(status: StatusCode, value: &Value) -> Answer {
-    let mut response = Response::new(Full::from(format!("{value}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -12,7 +12,6 @@ use std::{
 
 use anyhow::Context;
 use certs::InstanceCa;
-use policy::Overrides;
 use rustls::pki_types::UnixTime;
 use tokio::task::JoinHandle;
 
@@ -58,6 +57,8 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
+    let kept = state.kept_overrides(&id);
+    let overrides = kept.as_ref().map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();
     let parts = Parts {
         id: id.clone(),
         class: options.class,
@@ -67,7 +68,8 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         generation: 1,
         predecessors: 0,
         visible,
-        overrides: Overrides::default(),
+        overrides,
+        kept,
     };
     let instance = Instance::new(parts, document).map_err(|error| in_file(&files, &error))?;
     let instance = Arc::new(instance);

@@ -38,12 +38,31 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// What was set at run time does not fit the document.
+    #[error(
+        "what was set at run time does not fit the document: {0}; change that first, or `override clear`"
+    )]
+    Overrides(String),
+    /// What was set at run time and kept in a file cannot be set again.
+    #[error("cannot set again what was set at run time: {}: {reason}; put the file right, or remove it to do without", path.display())]
+    KeptOverrides {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The roots that upstreams are verified against.
     #[error("upstreamRoots: {0}")]
     Roots(certs::CertError),
 }
 
 impl ConfigError {
+    /// The fault has no place in the document.
+    pub(super) fn overrides(fault: policy::Fault) -> Self {
+        let cure = fault.suggestion.map(|cure| format!("; {cure}")).unwrap_or_default();
+        Self::Overrides(fault.message + &cure)
+    }
+
     /// Line and column in the document, both from 1, where they are known.
     pub fn position(&self) -> Option<(u64, u64)> {
         match self {

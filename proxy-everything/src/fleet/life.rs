@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Fleet, FleetError, Given, Origin, Wanted};
+use super::{Fleet, FleetError, Given, Member, Origin, Wanted};
 use crate::{
     admin::Administered,
     capture::Namespace,
@@ -34,27 +34,24 @@ impl Fleet {
         // Also while the workload does not run: its policy can be changed before it comes back.
         let administered = Administered::Instance(Arc::clone(&member.instance));
         let admin = tokio::spawn(Arc::clone(&member.admin).serve(administered));
-        let policy = tokio::spawn(Arc::clone(self).keep_policy(id.to_owned()));
+        let (fleet, name) = (Arc::downgrade(self), id.to_owned());
+        member.instance.tell_successor(move || {
+            fleet.upgrade().inspect(|fleet| fleet.keep(&name));
+        });
         let life = tokio::spawn(Arc::clone(self).follow(id.to_owned(), origin));
         let files = member.files.clone().map(|files| Watch::new(files, None));
         let watch = files.map(|watch| tokio::spawn(watch.keep(Arc::clone(&member.instance))));
-        let tasks = [admin, policy, life].into_iter().chain(watch);
+        let tasks = [admin, life].into_iter().chain(watch);
         member.life = tasks.map(|task| task.abort_handle()).collect();
     }
 
-    /// The keeper learns of every policy that is put in force.
-    async fn keep_policy(self: Arc<Self>, id: String) {
-        let Some(mut generations) = self.members().get(&id).map(|member| member.instance.generations())
-        else {
-            return;
-        };
-        while generations.changed().await.is_ok() {
-            let text = self.members().get(&id).map(|member| member.save());
-            let Some(Ok(text)) = text else { continue };
-            let kept = Kept { id: id.clone(), text, descriptors: Vec::new() };
-            if let Err(error) = self.keeper.keep(kept) {
-                tracing::error!(%error, "cannot tell the keeper");
-            }
+    /// The keeper learns of every change that is put in force.
+    fn keep(&self, id: &str) {
+        // Locked until it is told, so that nothing older is told after it.
+        let members = self.members();
+        let Some(Ok(text)) = members.get(id).map(Member::save) else { return };
+        if let Err(error) = self.keeper.keep(Kept { id: id.to_owned(), text, descriptors: Vec::new() }) {
+            tracing::error!(%error, "cannot tell the keeper");
         }
     }
 

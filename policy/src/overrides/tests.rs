@@ -1,0 +1,254 @@
+//! Each verb by itself, what it does to what is in force, and what holds for every row of them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{CanonicalHost, Decision, Policy, RequestFacts, Scheme};
+
+const DOCUMENT: &str = r"
+allowedHosts: [a.test, b.test]
+deniedHosts: [{ host: d.test, name: four, answer: { status: 451 } }]
+outboundByHost: { a.test: one }
+handlers: { one: { deny: {} }, two: { respond: {} }, wasm: { wasm: w.wasm }, secret: { inject: { a: '${S}' } } }
+secrets: { S: { env: S } }
+";
+
+fn document() -> Document {
+    Document::parse(DOCUMENT).unwrap()
+}
+
+/// One change after the other.
+fn changed(document: &Document, changes: &[(Verb, &str)]) -> Overrides {
+    changes.iter().fold(Overrides::default(), |overrides, (verb, body)| {
+        let next = overrides
+            .change(*verb, body, document)
+            .unwrap_or_else(|fault| panic!("{verb:?} {body}: {fault}"));
+        next.check(document).unwrap();
+        next
+    })
+}
+
+fn is_allowed(document: &Document, overrides: &Overrides, host: &str) -> bool {
+    matches!(decide(document, overrides, host), Decision::Forward { .. })
+}
+
+fn decide(document: &Document, overrides: &Overrides, host: &str) -> Decision {
+    let host = CanonicalHost::parse(host).unwrap();
+    let facts = RequestFacts { scheme: Scheme::Https, host: &host, port: 443, method: "GET", path: "/" };
+    Policy::compile(document, overrides).decide(&facts)
+}
+
+/// The handlers that serve a host.
+fn handlers(document: &Document, overrides: &Overrides, host: &str) -> Vec<String> {
+    match decide(document, overrides, host) {
+        Decision::Forward { binding: Some(binding), .. } => {
+            Policy::compile(document, overrides).bindings()[binding.index()].handlers.clone()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn lists_start_from_what_is_in_force() {
+    let document = document();
+    for (changes, wanted) in [
+        (
+            &[(Verb::AllowHost, r#"{"host":"c.test"}"#)][..],
+            r#"{"allowedHosts":["a.test","b.test","c.test"]}"#,
+        ),
+        (&[(Verb::AllowHost, r#"{"host":"a.test"}"#)], r#"{"allowedHosts":["a.test","b.test"]}"#),
+        (&[(Verb::RemoveAllowedHost, r#"{"host":"a.test"}"#)], r#"{"allowedHosts":["b.test"]}"#),
+        (&[(Verb::RemoveAllowedHost, r#"{"host":"none.test"}"#)], "{}"),
+        (&[(Verb::SetAllowedHosts, r#"{"hosts":["x.test"]}"#)], r#"{"allowedHosts":["x.test"]}"#),
+        (
+            &[
+                (Verb::SetAllowedHosts, r#"{"hosts":["x.test"]}"#),
+                (Verb::RemoveAllowedHost, r#"{"host":"X.test."}"#),
+            ],
+            r#"{"allowedHosts":[]}"#,
+        ),
+        (
+            &[(Verb::DenyHost, r#"{"host":{"host":"e.test","methods":["PUT"]}}"#)],
+            r#"{"deniedHosts":[{"answer":{"body":"","headers":{},"status":451},"host":"d.test","name":"four"},{"host":"e.test","methods":["PUT"]}]}"#,
+        ),
+        (&[(Verb::RemoveDeniedHost, r#"{"host":"d.test"}"#)], r#"{"deniedHosts":[]}"#),
+        (&[(Verb::RemoveDeniedHost, r#"{"host":"e.test"}"#)], "{}"),
+        (&[(Verb::SetDeniedHosts, r#"{"hosts":[]}"#)], r#"{"deniedHosts":[]}"#),
+        (&[(Verb::SetDeniedHosts, r#"{"hosts":[]}"#), (Verb::Clear, "{}")], "{}"),
+    ] {
+        assert_eq!(changed(&document, changes).to_json(), wanted, "{changes:?}");
+    }
+}
+
+#[test]
+fn the_first_allowed_host_makes_a_list() {
+    let document = Document::parse("enableInternet: true").unwrap();
+    let none = changed(&document, &[(Verb::RemoveAllowedHost, r#"{"host":"a.test"}"#)]);
+    assert!(is_allowed(&document, &none, "other.test"));
+    let first = changed(&document, &[(Verb::AllowHost, r#"{"host":"a.test"}"#)]);
+    assert!(is_allowed(&document, &first, "a.test") && !is_allowed(&document, &first, "other.test"));
+    let empty = first.change(Verb::RemoveAllowedHost, r#"{"host":"a.test"}"#, &document).unwrap();
+    assert!(!is_allowed(&document, &empty, "a.test") && !is_allowed(&document, &empty, "other.test"));
+}
+
+#[test]
+fn handlers_keep_their_place_and_replace_each_other() {
+    let document = document();
+    let set = |host: &str, handler: &str| format!(r#"{{"host":"{host}","handler":"{handler}"}}"#);
+    let (first, second, again) = (set("z.test", "one"), set("b.test", "two"), set("z.test", "two"));
+    let by_host = Verb::SetOutboundByHost;
+    let overrides = changed(&document, &[(by_host, &first), (by_host, &second), (by_host, &again)]);
+    let wanted = r#"{"outboundByHost":{"z.test":[{"handlers":["two"]}],"b.test":[{"handlers":["two"]}]}}"#;
+    assert_eq!(overrides.to_json(), wanted);
+    let removed = overrides.change(Verb::RemoveOutboundByHost, r#"{"host":"Z.test"}"#, &document).unwrap();
+    assert_eq!(removed.to_json(), r#"{"outboundByHost":{"b.test":[{"handlers":["two"]}]}}"#);
+    let body = r#"{"hosts":{"*.test":"one","b.test":{"method":"wasm","params":[1]},"c.test":[{"handlers":["two","one"],"methods":["GET"]},{"handler":"one"}]}}"#;
+    let all = overrides.change(Verb::SetOutboundByHosts, body, &document).unwrap();
+    let wanted = r#"{"outboundByHost":{"*.test":[{"handlers":["one"]}],"b.test":[{"handlers":["wasm"],"params":[1]}],"c.test":[{"handlers":["two","one"],"methods":["GET"]},{"handlers":["one"]}]}}"#;
+    assert_eq!(all.to_json(), wanted);
+    assert_eq!(Overrides::parse(wanted, &document).unwrap(), all);
+    let catch_all =
+        all.change(Verb::SetOutboundHandler, r#"{"handler":"wasm","params":{"a":null}}"#, &document).unwrap();
+    let back = catch_all.change(Verb::RemoveOutboundHandler, "", &document).unwrap();
+    assert_ne!(catch_all, all);
+    assert_eq!(back, all);
+}
+
+#[test]
+fn a_glob_of_run_time_goes_before_a_name_of_the_document() {
+    let document = document();
+    let set = (Verb::SetOutboundByHost, r#"{"host":"*.test","handler":"two"}"#);
+    let overrides = changed(&document, &[set]);
+    assert_eq!(handlers(&document, &overrides, "a.test"), ["two"]);
+    assert!(!is_allowed(&document, &overrides, "d.test"), "what is denied is denied");
+    assert!(!is_allowed(&document, &overrides, "z.test"), "what is not allowed is not allowed");
+}
+
+#[test]
+fn faults_have_a_place_and_change_nothing() {
+    let document = document();
+    for (verb, body, wanted) in [
+        (Verb::AllowHost, "", "1:1: there is nothing in it"),
+        (Verb::AllowHost, r#"{"hosts":"a.test"}"#, "1:2: unknown key `hosts`; did you mean `host`?"),
+        (Verb::AllowHost, "{\"host\":\"a.test\",\n \"host\":\"b.test\"}", "2:2: duplicate key `host`"),
+        (Verb::AllowHost, r#"{"host":"*a.test"}"#, "1:9: "),
+        (Verb::AllowHost, r#"{"host":{"host":"a.test","monitor":true}}"#, "1:18: "),
+        (Verb::DenyHost, r#"{"host":["a.test"]}"#, "1:9: "),
+        (Verb::Clear, r#"{"all":true}"#, "1:2: unknown key `all`"),
+        (Verb::RemoveOutboundHandler, r#"{"host":"a.test"}"#, "1:2: unknown key `host`"),
+        (Verb::SetAllowedHosts, r#"{}"#, "1:1: missing field `hosts`"),
+        (
+            Verb::SetOutboundHandler,
+            r#"{"handler":"tow"}"#,
+            "1:12: unknown handler `tow`; did you mean `two`?",
+        ),
+        (Verb::SetOutboundHandler, r#"{"host":"a.test","handler":"two"}"#, "1:1: unknown key `host`"),
+        (Verb::SetOutboundHandler, r#"{"params":1}"#, "1:1: handlers are named under exactly one of"),
+        (
+            Verb::SetOutboundHandler,
+            r#"{"handler":"two","method":"one"}"#,
+            "1:1: handlers are named under exactly one",
+        ),
+        (
+            Verb::SetOutboundHandler,
+            r#"{"handler":"two","params":1}"#,
+            "1:12: `params` are for handlers with `wasm`",
+        ),
+        (Verb::SetOutboundByHost, r#"{"handler":"two"}"#, "1:1: the key `host` is missing"),
+        (
+            Verb::SetOutboundByHost,
+            r#"{"host":"a.test","handlers":["secret","wasm"]}"#,
+            "1:38: `wasm` would see the secrets",
+        ),
+        (
+            Verb::SetOutboundByHosts,
+            r#"{"hosts":{"a.test":{"host":"a.test","handler":"two"}}}"#,
+            "1:28: unknown key `host`",
+        ),
+        (
+            Verb::SetOutboundByHosts,
+            r#"{"hosts":{"a.test":"one","A.test":"two"}}"#,
+            "1:26: `A.test` is here a second time",
+        ),
+    ] {
+        let fault = Overrides::default().change(verb, body, &document).unwrap_err().to_string();
+        assert!(fault.starts_with(wanted), "{verb:?} {body}: {fault}");
+    }
+}
+
+#[test]
+fn a_document_under_which_it_makes_no_sense_is_told() {
+    let overrides = changed(
+        &document(),
+        &[(Verb::SetOutboundByHost, r#"{"host":"a.test","handler":"wasm","params":1}"#)],
+    );
+    for (text, wanted) in [
+        ("", "unknown handler `wasm`"),
+        ("handlers: { wasm: { deny: {} } }", "`params` are for handlers with `wasm`"),
+    ] {
+        let fault = overrides.check(&Document::parse(text).unwrap()).unwrap_err().to_string();
+        assert!(fault.contains(wanted), "{fault}");
+    }
+    let loose = Document::parse("compat: cloudflare").unwrap();
+    let overrides = changed(&loose, &[(Verb::AllowHost, r#"{"host":"google.*"}"#)]);
+    assert!(overrides.check(&Document::default()).is_err());
+}
+
+#[test]
+fn there_are_bounds() {
+    let document = Document::default();
+    let globs: Vec<String> = (0..1_000).map(|number| format!("a.*.b{number}.test")).collect();
+    let body = serde_json::json!({ "hosts": globs }).to_string();
+    let full = changed(&document, &[(Verb::SetAllowedHosts, &body)]);
+    let more = full.change(Verb::AllowHost, r#"{"host":"a.*.c.test"}"#, &document).unwrap();
+    assert!(more.check(&document).unwrap_err().message.contains("more than 1000 patterns"));
+}
+
+fn change() -> impl Strategy<Value = (Verb, String)> {
+    let host = prop_oneof![
+        "[ab]\\.test",
+        Just("*.test".to_owned()),
+        Just("*".to_owned()),
+        Just("10.0.0.0/8".to_owned())
+    ];
+    let handler = prop::sample::select(&["one", "two", "wasm"]);
+    (0..Verb::ALL.len(), host, handler, "\\PC{0,4}").prop_map(|(verb, host, handler, text)| {
+        let verb = Verb::ALL[verb];
+        let params = if handler == "wasm" { serde_json::json!({ text: [1.5, null] }) } else { Value::Null };
+        let body = match verb {
+            Verb::RemoveOutboundHandler | Verb::Clear => serde_json::json!({}),
+            Verb::SetOutboundHandler => serde_json::json!({ "handler": handler, "params": params }),
+            Verb::SetOutboundByHost => {
+                serde_json::json!({ "host": host, "handler": handler, "params": params })
+            }
+            Verb::SetOutboundByHosts => serde_json::json!({ "hosts": { host: handler } }),
+            Verb::SetAllowedHosts | Verb::SetDeniedHosts => serde_json::json!({ "hosts": [host] }),
+            _ => serde_json::json!({ "host": host }),
+        };
+        (verb, body.to_string())
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_the_same(changes in prop::collection::vec(change(), 0..12)) {
+        let document = document();
+        let overrides = changes.iter().try_fold(Overrides::default(), |now, (verb, body)| now.change(*verb, body, &document));
+        let overrides = overrides.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        prop_assert_eq!(overrides.check(&document), Ok(()));
+        prop_assert_eq!(Overrides::parse(&overrides.to_json(), &document), Ok(overrides));
+    }
+
+    #[test]
+    fn a_change_that_is_made_twice_is_made_once((verb, body) in change(), before in prop::collection::vec(change(), 0..6)) {
+        let document = document();
+        let before = before.iter().try_fold(Overrides::default(), |now, (verb, body)| now.change(*verb, body, &document));
+        let once = before.and_then(|before| before.change(verb, &body, &document)).unwrap();
+        prop_assert_eq!(once.change(verb, &body, &document).unwrap(), once);
+    }
+
+    #[test]
+    fn no_body_panics(verb in 0..Verb::ALL.len(), body in "[{}\\[\\]\":,a-z*./\\\\ \n-]{0,60}") {
+        let _ = Overrides::default().change(Verb::ALL[verb], &body, &document());
+    }
+}
