@@ -54,6 +54,9 @@ assert.deepEqual(await sandbox.exec('printf "%s" "a\\\\b"; echo >&2 c; exit 3'),
 });
 const several = await sandbox.exec("cd /\npwd\nprintf '%s\\n' \"$NAME\" \\\n  '\\n'", { env: { NAME: "it's" } });
 assert.equal(several.stdout, "/\nit's\n\\n\n");
+const variables = (await sandbox.exec('env')).stdout.split('\n').map((variable) => variable.split('=')[0]);
+assert(variables.includes('PATH') && variables.includes('GIVEN'), variables.join());
+for (const hidden of ['API_TOKEN', 'OF_NODE']) assert(!variables.includes(hidden), hidden);
 assert.equal((await sandbox.exec('pwd', { cwd: '/usr' })).stdout, '/usr\n');
 assert.equal((await sandbox.exec('sleep 60', { timeout: 100 })).exitCode, 124);
 assert.equal((await sandbox.exec('cat')).stdout, '');

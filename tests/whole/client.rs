@@ -104,13 +104,14 @@ fn run(lab: &Lab, origin: &Origin, program: &str, more: &Value) -> Audit {
         "stateDir": lab.path("state"),
         "policies": [base],
         "flags": ["--audit", audit],
+        "env": { "API_TOKEN": lab.canary.value(), "GIVEN": "given" },
     });
     let mut arguments = more.clone();
     arguments["options"] = options;
     let file = lab.write("program.mjs", program);
     let mut command = lab.user.command(NODE);
     command.arg(file).arg(arguments.to_string()).current_dir(lab.path("work")).stdin(Stdio::null());
-    command.env("HOME", lab.path("home")).env("TMPDIR", temporary).env("API_TOKEN", lab.canary.value());
+    command.env("HOME", lab.path("home")).env("TMPDIR", temporary).env("OF_NODE", "its own");
     let output = command.output().expect("run node");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{told}", String::from_utf8_lossy(&output.stdout));

@@ -167,6 +167,8 @@ export interface Options {
   secrets?: Record<string, string[]>;
   /** The Workers that `ctx.exports` names. */
   entrypoints?: (new (...words: any[]) => WorkerEntrypoint<any>)[];
+  /** Variables, besides a few of this process's own. Those that secrets are read from are not for the commands. */
+  env?: Record<string, string | undefined>;
   /** More flags for `proxy-everything run`. */
   flags?: string[];
   /** Where commands run; by default an empty folder that goes when the sandbox ends. */

@@ -55,7 +55,7 @@ export class Instance {
   }
 
   async #begin(options) {
-    const { stateDir, program, policies, flags, directory, maxOutputBytes } = this.#options;
+    const { stateDir, program, policies, flags, env, directory, maxOutputBytes } = this.#options;
     const document = policyOf(this.#container, this.#options, options);
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const folder = await mkdtemp(join(tmpdir(), 'proxy-everything-'));
@@ -67,7 +67,7 @@ export class Instance {
       await writeFile(policy, JSON.stringify(document), { mode: 0o600 });
       const named = [...policies, policy].flatMap((path) => ['--policy', path]);
       const identity = ['--id', this.#id, '--class', this.#container.constructor.name, '--state-dir', stateDir];
-      const places = { folder, limit: maxOutputBytes, cwd: directory ?? join(folder, 'work') };
+      const places = { folder, limit: maxOutputBytes, cwd: directory ?? join(folder, 'work'), env };
       const process = new Process(program, [...identity, ...named, ...flags], places);
       this.#over = process.ended.then(() => {
         this.#process = undefined;

@@ -28,10 +28,10 @@ export class Process {
   ended;
 
   /** `flags`: those of `run`; `folder` and `limit`: for the shell. */
-  constructor(program, flags, { folder, limit, cwd }) {
+  constructor(program, flags, { folder, limit, cwd, env }) {
     this.#frames = new Frames(limit);
     const shell = ['--', '/bin/sh', '-c', SHELL, 'sh', folder, String(limit)];
-    this.#child = spawn(program, ['run', ...flags, ...shell], { cwd, stdio: 'pipe' });
+    this.#child = spawn(program, ['run', ...flags, ...shell], { cwd, env, stdio: 'pipe' });
     this.started = new Promise((resolve, reject) => this.#begin(resolve, reject));
     this.ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stdin.on('error', () => {});

@@ -8,6 +8,9 @@ import { Instance } from './instance.js';
 /** Ids become names of files. */
 const ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/;
 
+/** Of this process's environment; whatever else it holds is nothing that a sandbox should see. */
+const KEPT = ['HOME', 'LANG', 'LOGNAME', 'PATH', 'PROXY_EVERYTHING_LOG', 'TMPDIR', 'TZ', 'USER', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME'];
+
 /** `ctx.exports.NAME({ props })`: the handler `NAME` of the policy with these params. */
 const exports = new Proxy(Object.freeze({}), {
   get: (_, name) => ({ props } = {}) => ({ name, params: props }),
@@ -24,6 +27,7 @@ export function sandboxes(Class, options) {
     maxOutputBytes: 8 * 1024 * 1024,
     ...options,
     stateDir: resolve(stateDir),
+    env: { ...Object.fromEntries(KEPT.map((name) => [name, process.env[name]])), ...options.env },
     program: program.includes('/') ? resolve(program) : program,
     policies: policies.map((path) => resolve(path)),
     component: component instanceof URL ? fileURLToPath(component) : component && resolve(component),
