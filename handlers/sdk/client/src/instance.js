@@ -69,8 +69,10 @@ export class Instance {
       const identity = ['--id', this.#id, '--class', this.#container.constructor.name, '--state-dir', stateDir];
       const places = { folder, limit: maxOutputBytes, cwd: directory ?? join(folder, 'work'), env };
       const process = new Process(program, [...identity, ...named, ...flags], places);
+      const ours = this.#process;
       this.#over = process.ended.then(() => {
-        this.#process = undefined;
+        // Another one may have been started since.
+        if (this.#process === ours) this.#process = undefined;
         return tidy();
       });
       await process.started;
