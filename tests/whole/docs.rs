@@ -136,8 +136,17 @@ fn named_files(block: &str) -> Vec<String> {
 
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let folders =
-        [".", "docs", "handlers", "handlers/sdk/js", "handlers/examples", "policy", "certs", "tests"];
+    let folders = [
+        ".",
+        "docs",
+        "handlers",
+        "handlers/sdk/client",
+        "handlers/sdk/js",
+        "handlers/examples",
+        "policy",
+        "certs",
+        "tests",
+    ];
     let entries =
         folders.iter().filter_map(|folder| fs::read_dir(root.join(folder)).ok()).flatten().flatten();
     let pages =

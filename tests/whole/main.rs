@@ -15,6 +15,7 @@ mod admin;
 mod attach;
 mod attacks;
 mod ca;
+mod client;
 mod clients;
 mod compat;
 mod dns;

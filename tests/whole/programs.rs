@@ -25,6 +25,12 @@ pub(crate) const ATTACK_STEAL: &str =
     concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_steal.py"));
 pub(crate) const BANNER: &str = include_str!("../clients/banner.py");
 pub(crate) const BYTES: &str = include_str!("../clients/bytes.py");
+pub(crate) const CLIENT_DOORS: &str = include_str!("../clients/client_doors.mjs");
+pub(crate) const CLIENT_FAULTS: &str = include_str!("../clients/client_faults.mjs");
+pub(crate) const CLIENT_KEEP_ALIVE: &str = include_str!("../clients/client_keep_alive.py");
+pub(crate) const CLIENT_LAYERS: &str = include_str!("../clients/client_layers.mjs");
+pub(crate) const CLIENT_LISTS: &str = include_str!("../clients/client_lists.mjs");
+pub(crate) const CLIENT_PARTS: &str = include_str!("../clients/client_parts.mjs");
 pub(crate) const CONNECT: &str = include_str!("../clients/connect.py");
 pub(crate) const CRASH: &str = include_str!("../clients/crash.py");
 pub(crate) const DIALOGUE: &str = include_str!("../clients/dialogue.py");
