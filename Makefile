@@ -12,7 +12,7 @@ SDK := handlers/sdk/js
 PROGRAMS := $(wildcard handlers/examples/*.js handlers/tests/guests/*.js handlers/tests/guests/*.ts)
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 
-.PHONY: help build demo test lint deny setup-deny handlers setup setup-handlers setup-test clean
+.PHONY: help build demo test bench-policy lint deny setup-deny handlers setup setup-handlers setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: setup-test handlers lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+
+bench-policy: setup ## what a decision costs, by the number of rules
+	$(CARGO) bench -p policy --bench decide
 
 lint: setup ## format and clippy
 	$(CARGO) fmt --all --check

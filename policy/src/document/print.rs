@@ -5,16 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Enforcement, Entry, Route};
 use crate::Condition;
 
-/// Rules by pattern, as `outboundByHost` spells them.
+/// Rules by pattern, as `outboundByHost` spells them: a list of mappings with one key each, as their order may count.
 pub(crate) fn routes_to_json(routes: &[Route]) -> Value {
-    let mut by_pattern: Map<String, Value> = Map::new();
-    for route in routes {
-        let rules = by_pattern.entry(route.entry.pattern.to_string()).or_insert_with(|| json!([]));
-        if let Some(rules) = rules.as_array_mut() {
-            rules.push(route.to_json());
-        }
-    }
-    Value::Object(by_pattern)
+    let of_one = |rules: &[Route]| {
+        let pattern = rules.iter().map(|route| route.entry.pattern.to_string()).take(1);
+        let rules = || rules.iter().map(Route::to_json).collect::<Value>();
+        pattern.map(|pattern| (pattern, rules())).collect::<Value>()
+    };
+    routes.chunk_by(|one, next| one.entry.pattern == next.entry.pattern).map(of_one).collect()
 }
 
 impl Entry {
