@@ -16,7 +16,7 @@ mod random;
 use std::collections::BTreeMap;
 
 use model::{Request, Spec};
-use policy::{Authority, Decision, Document, Overrides, Policy, RequestFacts, Scheme};
+use policy::{Authority, CanonicalHost, Decision, Document, Overrides, Policy, RequestFacts, Scheme};
 use serde::Deserialize;
 
 const TABLE: &str = include_str!("../../tests/cases/verdicts.yaml");
@@ -25,6 +25,9 @@ const HANDLERS: &str = "\nhandlers: { h: { respond: {} }, g: { respond: {} }, c:
 #[derive(Deserialize)]
 struct Group {
     policy: String,
+    /// Names that DNS denies.
+    #[serde(default)]
+    unknown: Vec<String>,
     verdicts: BTreeMap<String, Vec<String>>,
 }
 
@@ -74,8 +77,12 @@ fn verdict(policy: &Policy, Request { scheme, authority, method, path }: Request
 fn the_table() {
     let groups: Vec<Group> = serde_saphyr::from_str(TABLE).expect("the table");
     let (mut count, mut wrong) = (0, Vec::new());
-    for Group { policy: text, verdicts } in &groups {
+    for Group { policy: text, unknown, verdicts } in &groups {
         let (policy, spec) = (compile(text), Spec::parse(text));
+        for name in unknown {
+            let resolution = policy.resolves(&CanonicalHost::parse(name).expect(name));
+            assert!(resolution.is_err(), "{name} under\n{text}");
+        }
         for (wanted, cases) in verdicts {
             for case in cases {
                 count += 1;

@@ -40,4 +40,5 @@ mod stream;
 mod swap;
 mod tunnel;
 mod upstream;
+mod verdicts;
 mod watch;
