@@ -1,4 +1,6 @@
-//! Rules as a document spells them: what is printed here and read again is the same.
+//! Rules as a document spells them.
+//!
+//! Receives rules and hands on JSON; what is printed here and read again is the same.
 
 use serde_json::{Map, Value, json};
 

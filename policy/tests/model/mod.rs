@@ -93,14 +93,11 @@ struct Line<'a> {
     pattern: Pattern,
     methods: &'a [String],
     paths: &'a [String],
-    handler: Option<&'a str>,
+    /// Empty where none is named.
+    handler: &'a str,
 }
 
-enum Found<'a> {
-    Nothing,
-    Unclear,
-    Rule(Option<&'a str>),
-}
+const AMBIGUOUS: &str = "path_ambiguous";
 
 impl Spec {
     pub(crate) fn parse(text: &str) -> Self {
@@ -112,72 +109,49 @@ impl Spec {
         let Some((host, port)) = host::authority(request.authority, request.scheme) else {
             return "malformed".to_owned();
         };
-        let loose = self.compat.is_some();
-        let asked = &Asked { loose, host, port, request };
-        let mut noted = false;
-        let mut refuse = |reason: &'static str| {
-            if self.monitor {
-                noted = true;
-                None
-            } else {
-                Some(reason.to_owned())
-            }
-        };
+        let asked = Asked { loose: self.compat.is_some(), host, port, request };
+        self.judge(&asked).unwrap_or_else(str::to_owned)
+    }
 
-        let denied = |wanted: bool| self.denied_hosts.iter().filter(move |rule| rule.monitored() == wanted);
+    /// The verdict, or at once the reason of a refusal.
+    fn judge(&self, asked: &Asked<'_>) -> Result<String, &'static str> {
+        let mut noted = false;
+        let mut refuse = |reason| {
+            noted = true;
+            if self.monitor { Ok(()) } else { Err(reason) }
+        };
         // What is only noted hides no rule that is not.
-        if self.monitor && denied(false).any(|rule| matches!(find(vec![rule.line()], asked), Found::Unclear))
-        {
-            return "path_ambiguous".to_owned();
+        let unclear = |rule: &Rule| matches!(find(vec![rule.line()], asked), Err(AMBIGUOUS));
+        if self.monitor && self.denied(false).any(unclear) {
+            return Err(AMBIGUOUS);
         }
-        match find(denied(false).map(Rule::line).collect(), asked) {
-            Found::Unclear => return "path_ambiguous".to_owned(),
-            Found::Rule(_) => {
-                if let Some(reason) = refuse("host_denied") {
-                    return reason;
-                }
-            }
-            Found::Nothing => {}
+        if find(self.denied(false).map(Rule::line).collect(), asked)?.is_some() {
+            refuse("host_denied")?;
         }
-        let watched = !matches!(find(denied(true).map(Rule::line).collect(), asked), Found::Nothing);
         let mut allowed = false;
         if let Some(list) = &self.allowed_hosts {
-            match find(list.iter().map(Rule::line).collect(), asked) {
-                Found::Unclear => return "path_ambiguous".to_owned(),
-                Found::Rule(_) => allowed = true,
-                Found::Nothing => {
-                    if let Some(reason) = refuse("host_not_allowed") {
-                        return reason;
-                    }
-                }
+            allowed = find(list.iter().map(Rule::line).collect(), asked)?.is_some();
+            if !allowed {
+                refuse("host_not_allowed")?;
             }
         }
         let by_host = self.outbound_by_host.0.iter().flat_map(|(key, route)| route.lines(key)).collect();
-        let catch_all = self.outbound.iter().flat_map(|route| route.lines("*")).collect();
-        let mut verdict = None;
-        for lines in [by_host, catch_all] {
-            match find(lines, asked) {
-                Found::Unclear => return "path_ambiguous".to_owned(),
-                Found::Rule(handler) => {
-                    verdict = Some(format!("pass {}", handler.unwrap_or_default()));
-                    break;
-                }
-                Found::Nothing => {}
-            }
-        }
-        let passes = allowed || self.enable_internet.unwrap_or(loose);
-        let mut verdict = match verdict {
-            Some(verdict) => verdict,
-            None if passes => "pass".to_owned(),
-            None => match refuse("internet_disabled") {
-                Some(reason) => return reason,
-                None => "pass".to_owned(),
-            },
+        let catch_all = || self.outbound.iter().flat_map(|route| route.lines("*")).collect();
+        let handler = match find(by_host, asked)? {
+            Some(handler) => Some(handler),
+            None => find(catch_all(), asked)?,
         };
-        if noted || watched {
-            verdict.push_str(", monitored");
+        let passes = allowed || self.enable_internet.unwrap_or(asked.loose);
+        if handler.is_none() && !passes {
+            refuse("internet_disabled")?;
         }
-        verdict
+        let watched = !matches!(find(self.denied(true).map(Rule::line).collect(), asked), Ok(None));
+        let handler = handler.map(|name| format!(" {name}")).unwrap_or_default();
+        Ok(format!("pass{handler}{}", if noted || watched { ", monitored" } else { "" }))
+    }
+
+    fn denied(&self, monitored: bool) -> impl Iterator<Item = &Rule> {
+        self.denied_hosts.iter().filter(move |rule| rule.monitored() == monitored)
     }
 }
 
@@ -187,7 +161,7 @@ impl Rule {
             Self::Pattern(host) => (host, &[], &[]),
             Self::Keys { host, methods, paths, .. } => (host, methods, paths),
         };
-        Line { pattern: Pattern::parse(host), methods, paths, handler: None }
+        Line { pattern: Pattern::parse(host), methods, paths, handler: "" }
     }
 
     fn monitored(&self) -> bool {
@@ -201,7 +175,7 @@ impl Route {
             pattern: Pattern::parse(key),
             methods,
             paths,
-            handler: Some(handler),
+            handler,
         };
         match self {
             Self::Handler(name) => vec![line(name, &[], &[])],
@@ -220,23 +194,21 @@ struct Asked<'a> {
     request: Request<'a>,
 }
 
-/// The most specific of those that match; of equals the first.
-fn find<'a>(lines: Vec<Line<'a>>, asked: &Asked<'_>) -> Found<'a> {
+/// The handler of the most specific of those that match; of equals the first.
+fn find<'a>(lines: Vec<Line<'a>>, asked: &Asked<'_>) -> Result<Option<&'a str>, &'static str> {
     let Asked { loose, host, port, request } = asked;
-    let mut best: Option<(_, Found<'a>)> = None;
+    let mut best: Option<(_, Result<&str, &str>)> = None;
     for line in lines {
         let matches = line.pattern.matches(host, *loose)
             && line.pattern.port.is_none_or(|wanted| wanted == *port)
             && line.pattern.scheme.as_deref().is_none_or(|wanted| wanted == request.scheme)
             && (line.methods.is_empty() || line.methods.iter().any(|method| method == request.method));
-        if !matches {
-            continue;
-        }
         let found = match (line.paths, path::is_ambiguous(request.path)) {
-            ([], _) => Found::Rule(line.handler),
-            (_, true) => Found::Unclear,
+            _ if !matches => continue,
+            ([], _) => Ok(line.handler),
+            (_, true) => Err(AMBIGUOUS),
             (paths, false) if paths.iter().any(|pattern| path::matches(pattern, request.path)) => {
-                Found::Rule(line.handler)
+                Ok(line.handler)
             }
             _ => continue,
         };
@@ -246,5 +218,5 @@ fn find<'a>(lines: Vec<Line<'a>>, asked: &Asked<'_>) -> Found<'a> {
             best = Some((rank, found));
         }
     }
-    best.map_or(Found::Nothing, |(_, found)| found)
+    best.map(|(_, found)| found).transpose()
 }
