@@ -1,6 +1,9 @@
 //! `compat: cloudflare`: its globs, their order, and the refusal that its users expect.
 
+use std::path::Path;
+
 use super::*;
+use crate::Part;
 
 fn loose(rest: &str) -> Policy {
     policy(&format!("compat: cloudflare\n{rest}"))
@@ -106,4 +109,25 @@ fn the_customary_refusal() {
         let answer = denial.answer.as_ref().map(|answer| (answer.status, answer.body.as_str()));
         assert_eq!(answer, wanted, "{text}");
     }
+}
+
+/// The Internet that a first document kept out stays out.
+#[test]
+fn a_later_document_does_not_change_what_was_said() {
+    let and =
+        |document: Document, text| document.and(&Part { source: Some("later"), base: Path::new(""), text });
+    let cloudflare = "compat: cloudflare";
+    for (first, wanted) in
+        [("", true), (cloudflare, true), ("compat: cloudflare\nenableInternet: false", false)]
+    {
+        let both = and(Document::parse(first).unwrap(), cloudflare).unwrap();
+        assert_eq!((both.compat, both.enable_internet), (Compat::Cloudflare, wanted), "{first}");
+    }
+    let fault = and(Document::parse("deniedHosts: ['*.test']").unwrap(), cloudflare).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "1:9: `compat` would change what an earlier document means; write it in the first document"
+    );
+    let silent = and(Document::parse("compat: cloudflare").unwrap(), "allowedHosts: ['*a']").unwrap();
+    assert!(silent.enable_internet);
 }
