@@ -39,7 +39,7 @@ pub enum Changed {
 
 impl Overrides {
     /// Reads what [`Overrides::to_json`] prints, or parts of it: `deniedHosts`, `allowedHosts`, `outboundByHost` and `outbound`, as a
-    /// document spells them. Handlers must be those of `document`.
+    /// document spells them; `outboundByHost` may be a list of such mappings too. Handlers must be those of `document`.
     pub fn parse(text: &str, document: &Document) -> Result<Self, Fault> {
         let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } =
             parse_overrides(text)?;
