@@ -14,7 +14,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/tests/guests/*.js handler
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test lint deny setup-deny handlers types setup setup-handlers setup-test clean
+.PHONY: help build demo test bench-policy lint deny setup-deny handlers types setup setup-handlers setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: setup-test handlers types lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+
+bench-policy: setup ## what a decision costs, by the number of rules
+	$(CARGO) bench -p policy --bench decide
 
 lint: setup ## format and clippy
 	$(CARGO) fmt --all --check

@@ -86,23 +86,19 @@ impl Policy {
         };
         let by_host = "outboundByHost";
         Self {
-            denied: List::new("deniedHosts", Labelled::ByNumber, denied().filter(is(Enforcement::Enforce))),
-            monitored: List::new(
-                "deniedHosts",
-                Labelled::ByNumber,
-                denied().filter(is(Enforcement::Monitor)),
-            ),
+            denied: List::new("deniedHosts", Labelled::Number, denied().filter(is(Enforcement::Enforce))),
+            monitored: List::new("deniedHosts", Labelled::Number, denied().filter(is(Enforcement::Monitor))),
             allowed: overrides
                 .allowed(document)
-                .map(|entries| List::new("allowedHosts", Labelled::ByNumber, entries)),
+                .map(|entries| List::new("allowedHosts", Labelled::Number, entries)),
             routes: [
-                routes(Step::RunTimeByHost, Labelled::ByPattern, by_host, &overrides.outbound_by_host),
-                routes(Step::OutboundByHost, Labelled::ByPattern, by_host, &document.outbound_by_host),
-                routes(Step::RunTimeOutbound, Labelled::ByKey, "outbound", &overrides.outbound),
-                routes(Step::Outbound, Labelled::ByKey, "outbound", &document.outbound),
+                routes(Step::RunTimeByHost, Labelled::Pattern, by_host, &overrides.outbound_by_host),
+                routes(Step::OutboundByHost, Labelled::Pattern, by_host, &document.outbound_by_host),
+                routes(Step::RunTimeOutbound, Labelled::Key, "outbound", &overrides.outbound),
+                routes(Step::Outbound, Labelled::Key, "outbound", &document.outbound),
             ],
             bindings,
-            raw: List::new("raw", Labelled::ByPattern, &document.raw),
+            raw: List::new("raw", Labelled::Pattern, &document.raw),
             passthrough: treat::passthrough(&document.passthrough),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
             enforcement: document.enforcement,
@@ -144,8 +140,8 @@ impl Policy {
         monitored: &mut Option<Denial>,
         told: &mut impl FnMut(Step, Option<&Rule>),
     ) -> Result<(&Rule, Option<BindingId>), Denial> {
-        // What is refused to some requests is not refused to the luckiest of them, and what is allowed to some is.
-        let (refused, allowed) = match question.message {
+        // What is refused to some requests is not refused to the luckiest of them, and what is allowed or served to some is.
+        let (refused, passed) = match question.message {
             Message::Worst => (Applies::Yes, Applies::No),
             Message::Known { .. } | Message::Best => (Applies::No, Applies::Yes),
         };
@@ -153,6 +149,8 @@ impl Policy {
         told(Step::DeniedHosts, found.map(|found| found.rule));
         if let Some(found) = self.clear(found)? {
             self.refuse(self.denial(Reason::HostDenied, found.rule, found.answer), monitored)?;
+            // It was only noted: no rule that comes first may hide one that is not.
+            self.clear(self.denied.find_unclear(question))?;
         }
         if let Some(found) = self.monitored.find(question, Applies::No) {
             told(Step::Monitored, Some(found.rule));
@@ -160,7 +158,7 @@ impl Policy {
         }
         let mut allowing = None;
         if let Some(list) = &self.allowed {
-            let found = list.find(question, allowed);
+            let found = list.find(question, passed);
             told(Step::AllowedHosts, found.map(|found| found.rule));
             allowing = self.clear(found)?.map(|found| found.rule);
             if allowing.is_none() {
@@ -169,7 +167,7 @@ impl Policy {
             }
         }
         for Routes { step, list, first } in self.routes.iter().filter(|routes| !routes.list.is_empty()) {
-            let found = list.find(question, Applies::Yes);
+            let found = list.find(question, passed);
             told(*step, found.map(|found| found.rule));
             if let Some(found) = self.clear(found)? {
                 return Ok((found.rule, Some(BindingId(first + found.place))));

@@ -47,4 +47,5 @@ mod stream;
 mod swap;
 mod tunnel;
 mod upstream;
+mod verdicts;
 mod watch;

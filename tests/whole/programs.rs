@@ -58,5 +58,6 @@ pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
 pub(crate) const TWO_THREADS: &str = include_str!("../clients/two_threads.py");
 pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");
 pub(crate) const UNTIL_UNAVAILABLE: &str = include_str!("../clients/until_unavailable.py");
+pub(crate) const VERDICTS: &str = include_str!("../clients/verdicts.py");
 pub(crate) const WAYS_OUT: &str = include_str!("../clients/ways_out.py");
 pub(crate) const WIRE: &str = include_str!("../clients/wire.py");

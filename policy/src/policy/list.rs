@@ -79,6 +79,8 @@ impl List {
             let now = match (condition, message) {
                 (None, _) => Applies::Yes,
                 (Some(condition), Message::Known { method, path }) => condition.applies(method, path),
+                // The worst request has a path that can be read in two ways.
+                (Some(condition), Message::Worst) if !condition.paths.is_empty() => Applies::Unclear,
                 (Some(_), Message::Best | Message::Worst) => partly,
             };
             if now != Applies::No {
@@ -91,6 +93,20 @@ impl List {
         Some(Found { place, rule, answer: answer.as_ref(), applies })
     }
 
+    /// A rule that could be for `message`, and could not.
+    pub(super) fn find_unclear(&self, question: Question<'_>) -> Option<Found<'_>> {
+        let Question { host, asked, message } = question;
+        let unclear = |condition: &Condition| match message {
+            Message::Known { method, path } => condition.applies(method, path) == Applies::Unclear,
+            Message::Worst => !condition.paths.is_empty(),
+            Message::Best => false,
+        };
+        let condition = |place: usize| self.rules.get(place)?.condition.as_ref();
+        let place = self.index.find(host, asked, |place| condition(place).is_some_and(|c| unclear(c)))?;
+        let Listed { rule, answer, .. } = self.rules.get(place)?;
+        Some(Found { place, rule, answer: answer.as_ref(), applies: Applies::Unclear })
+    }
+
     pub(super) fn find_network(&self, address: IpAddr, asked: Asked) -> Option<&Rule> {
         let place = self.index.find_network(address, asked, |_| true)?;
         self.rules.get(place).map(|listed| &listed.rule)
@@ -101,11 +117,11 @@ impl List {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Labelled {
     /// By its pattern, and by counting.
-    ByNumber,
+    Number,
     /// By its pattern.
-    ByPattern,
+    Pattern,
     /// There is mostly one alone.
-    ByKey,
+    Key,
 }
 
 /// Makes the labels of one list. The places are counted in each document for itself.
@@ -126,10 +142,10 @@ impl Labels<'_> {
         let Entry { pattern, origin, .. } = entry;
         let alone = entry.condition.is_empty() && matches!(origin, Origin::Document { source: None, .. });
         Rule::new(match self.labelled {
-            Labelled::ByNumber => format!("{name}{key}[{place}] {pattern} ({origin})"),
-            Labelled::ByPattern => format!("{name}{key} {pattern} ({origin})"),
-            Labelled::ByKey if alone => format!("{name}{key}"),
-            Labelled::ByKey => format!("{name}{key} ({origin})"),
+            Labelled::Number => format!("{name}{key}[{place}] {pattern} ({origin})"),
+            Labelled::Pattern => format!("{name}{key} {pattern} ({origin})"),
+            Labelled::Key if alone => format!("{name}{key}"),
+            Labelled::Key => format!("{name}{key} ({origin})"),
         })
     }
 }
