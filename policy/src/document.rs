@@ -29,7 +29,7 @@ pub(crate) use print::routes_to_json;
 pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
 pub(crate) use rule::Rules;
 pub use rule::{Answer, Enforcement, Entry, Origin, Route};
-pub(crate) use source::{OverrideSource, parse_overrides};
+pub(crate) use source::{OverrideSource, Word, parse_overrides, read as read_source};
 
 use crate::{CanonicalHost, Fault};
 

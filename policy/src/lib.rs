@@ -20,19 +20,24 @@
 
 mod address;
 mod authority;
+mod cases;
 mod condition;
 mod decision;
 mod document;
 mod fault;
 mod host;
 mod index;
+mod learn;
 mod overrides;
 mod path;
 mod pattern;
 mod policy;
+mod recorded;
+mod url;
 
 pub use address::AddressRefusal;
 pub use authority::{Authority, Scheme};
+pub use cases::{Case, Expect};
 pub use condition::Condition;
 pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
@@ -44,7 +49,9 @@ pub use document::{
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
+pub use learn::{Denied, Learned};
 pub use overrides::{Changed, Overrides};
 pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
-pub use policy::{Named, Policy, Resolution, Served, Step};
+pub use policy::{Named, Policy, Resolution, Served, Step, Verdict, Warning};
+pub use url::{Url, UrlError};

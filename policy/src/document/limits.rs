@@ -85,6 +85,18 @@ impl Limits {
         Ok(limits)
     }
 
+    /// The numbers that are not the default ones.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let (mut these, mut defaults) = (self.clone(), Self::default());
+        let pairs: Vec<_> = these
+            .fields()
+            .into_iter()
+            .zip(defaults.fields())
+            .map(|((name, now), (_, default))| (name, *now, *default))
+            .collect();
+        pairs.into_iter().filter(|(_, now, default)| now != default).map(|(name, now, _)| (name, now))
+    }
+
     fn fields(&mut self) -> [(&'static str, &mut u32); 16] {
         [
             ("connectTimeoutMs", &mut self.connect_timeout_ms),

@@ -191,7 +191,7 @@ pub(crate) fn parse_overrides(text: &str) -> Result<OverrideSource, Fault> {
 }
 
 /// No text at all is nothing said.
-fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
+pub(crate) fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
     if text.len() > MAX_TEXT {
         return Err(Fault::new(Position::START, "the document is larger than 4 MiB"));
     }
