@@ -244,6 +244,25 @@ impl Index {
         found.or_else(|| covers(&mut self.any.0.iter().rev()))
     }
 
+    /// The places of patterns that match a host, for whichever scheme and port.
+    pub(crate) fn matching(&self, host: &CanonicalHost) -> Vec<usize> {
+        let mut found: Vec<&Scope> = Vec::new();
+        match &host.0 {
+            Kind::Name(name) => {
+                found.extend(self.names.get(name).into_iter().flat_map(|scopes| &scopes.0));
+                let globs = self.globs_above(name).flatten().filter(|slot| slot.matches(name));
+                found.extend(globs.map(|slot| &slot.scope));
+            }
+            Kind::Address(address) => {
+                found.extend(self.networks_of(*address).flat_map(|(_, scopes)| &scopes.0));
+            }
+        }
+        let text = host.to_string();
+        found.extend(self.loose.iter().filter(|slot| slot.matcher.is_match(&text)).map(|slot| &slot.scope));
+        found.extend(&self.any.0);
+        found.into_iter().map(|scope| scope.place).collect()
+    }
+
     /// The globs whose literal end a name has, if a label or more is before it.
     fn globs_above<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Vec<GlobSlot>> {
         name.match_indices('.').filter_map(|(dot, _)| name.get(dot + 1..).and_then(|end| self.globs.get(end)))

@@ -23,6 +23,7 @@ mod authority;
 mod cases;
 mod condition;
 mod decision;
+mod diff;
 mod document;
 mod fault;
 mod host;
@@ -43,6 +44,7 @@ pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
     Tunnel,
 };
+pub use diff::{Change, Diff, Difference, diff};
 pub use document::{
     Answer, Compat, Dns, DnsType, Document, Enforcement, Entry, HandlerSource, Limits, Origin, Part, Preset,
     ResolveEntry, ResolveTarget, Route, SecretSource, Template, TemplatePart, presets,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::{fleet::Trust, publish::Publish};
+use crate::{fleet::Trust, policy_tools::ToolVerb, publish::Publish};
 
 /// A network that leads nowhere except through the proxy.
 ///
@@ -48,7 +48,7 @@ pub enum Verb {
     /// routes with it into a namespace of its own; what is left has only `lo`. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
     #[command(after_help = SIDECAR_EXAMPLES)]
     Sidecar(SidecarOptions),
-    /// Check, change or show the policy
+    /// Check, explain, try, draft, compare, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
     /// Print the instance CA, or the variables that make programs trust it
@@ -239,14 +239,9 @@ pub struct State {
 /// Verbs about the policy.
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
-    /// Check a document; the exit status is 2 if it is faulty
-    ///
-    /// Reads the document alone: files and variables that it names are looked at when it is put in force.
-    Check {
-        /// The document.
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
-    },
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    Tool(ToolVerb),
     /// Put a document in force in a running instance, without a restart
     ///
     /// Returns when it is in force: the next request on every open connection follows it. A faulty document changes nothing; the exit status

@@ -1,5 +1,5 @@
-//! The other side of the admin API: the verbs that speak to a running instance, and `policy check`, which needs none. Finds the
-//! instance's socket, asks, and hands on the text to print; a document that is refused is a verdict and not a failure.
+//! The other side of the admin API: the verbs that speak to a running instance. Finds the instance's socket, asks, and hands on the
+//! text to print; a document that is refused is a verdict and not a failure.
 
 use std::{
     io::Write,
@@ -35,12 +35,6 @@ pub enum Refusal {
     Outdated(String),
 }
 
-/// Judges the document in `file` by itself.
-pub fn check(file: &Path) -> anyhow::Result<Result<String, Refusal>> {
-    let document = policy::Document::parse(&read(file)?);
-    Ok(document.map(|_| "ok".into()).map_err(|fault| Refusal::Faulty(format!("{}:{fault}", file.display()))))
-}
-
 fn read(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     anyhow::ensure!(text.len() <= MAX_DOCUMENT, "{} is larger than 4 MiB", file.display());
@@ -60,6 +54,11 @@ pub fn apply(file: &Path, expected: Option<u64>, which: &Which) -> anyhow::Resul
     let (status, body) = ask(which, request, text)?;
     if status == StatusCode::OK {
         let answer: Value = serde_json::from_slice(&body)?;
+        for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+            let line = warning.get("line").and_then(Value::as_u64).map(|line| format!(":{line}"));
+            let message = warning.get("message").and_then(Value::as_str).unwrap_or_default();
+            eprintln!("{}{}: warning: {message}", file.display(), line.unwrap_or_default());
+        }
         return Ok(Ok(format!("generation {}", answer.get("generation").unwrap_or(&Value::Null))));
     }
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -138,6 +138,7 @@ impl Instance {
         };
         let first = Generation::load(parts.generation, document, parts.overrides, surroundings)?;
         in_force.replace(first.rules().clone());
+        first.document().log_warnings();
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
@@ -219,6 +220,9 @@ impl Instance {
         self.generation.send_replace(Arc::new(next));
         self.changes.accept();
         tracing::info!(generation = number, "policy in force");
+        if self.current().document().parts() != current.document().parts() {
+            self.current().document().log_warnings();
+        }
         Ok(number)
     }
 

@@ -8,7 +8,7 @@ use proxy_everything::{
     app, capture,
     cli::{self, Cli, PolicyVerb, Verb},
     client::{self, told},
-    doctor, keeper,
+    doctor, keeper, policy_tools,
 };
 
 /// The proxy's own failure; a command's exit status is passed on instead.
@@ -40,7 +40,7 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Run(options) => return app::run(options),
         Verb::Attach(_) => return app::attach::keep(),
         Verb::Sidecar(_) => return app::attach::keep_pod(),
-        Verb::Policy(PolicyVerb::Check { file }) => return Ok(told(client::check(&file)?)),
+        Verb::Policy(PolicyVerb::Tool(verb)) => return policy_tools::run(&verb),
         Verb::Policy(PolicyVerb::Apply { file, if_generation, which }) => {
             return Ok(told(client::apply(&file, if_generation, &which)?));
         }

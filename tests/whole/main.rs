@@ -28,6 +28,7 @@ mod lifecycle;
 mod nft;
 mod passthrough;
 mod policy;
+mod policy_tools;
 mod programs;
 mod protocols;
 mod publish;

@@ -85,16 +85,15 @@ impl Limits {
         Ok(limits)
     }
 
+    /// All numbers by name.
+    pub(crate) fn all(&self) -> Vec<(&'static str, u32)> {
+        self.clone().fields().into_iter().map(|(name, number)| (name, *number)).collect()
+    }
+
     /// The numbers that are not the default ones.
     pub(super) fn changed(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        let (mut these, mut defaults) = (self.clone(), Self::default());
-        let pairs: Vec<_> = these
-            .fields()
-            .into_iter()
-            .zip(defaults.fields())
-            .map(|((name, now), (_, default))| (name, *now, *default))
-            .collect();
-        pairs.into_iter().filter(|(_, now, default)| now != default).map(|(name, now, _)| (name, now))
+        let pairs = self.all().into_iter().zip(Self::default().all());
+        pairs.filter(|(now, default)| now != default).map(|(now, _)| now)
     }
 
     fn fields(&mut self) -> [(&'static str, &mut u32); 16] {

@@ -2,7 +2,9 @@
 //! rule, and through which handlers; an address that must not be dialled is refused here already.
 
 use super::Policy;
-use crate::{AddressRefusal, Decision, Denial, Reason, RequestFacts, Rule};
+use crate::{
+    AddressRefusal, CanonicalHost, Decision, Denial, Document, Enforcement, Entry, Reason, RequestFacts, Rule,
+};
 
 /// What becomes of a request, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,25 @@ impl Verdict {
 }
 
 impl Policy {
+    /// The rules of the document it was made of that some request for a host may meet.
+    pub(crate) fn rules_for<'a>(&self, host: &CanonicalHost, document: &'a Document) -> Vec<&'a Entry> {
+        let denied =
+            |wanted| document.denied_hosts.iter().filter(move |entry| entry.enforcement == wanted).collect();
+        let allowed =
+            self.allowed.as_ref().map(|list| (list, document.allowed_hosts.iter().flatten().collect()));
+        let [_, by_host, _, _] = &self.routes;
+        let routes = document.outbound_by_host.iter().map(|route| &route.entry).collect();
+        let lists: [(_, Vec<&Entry>); 3] = [
+            (&self.denied, denied(Enforcement::Enforce)),
+            (&self.monitored, denied(Enforcement::Monitor)),
+            (&by_host.list, routes),
+        ];
+        let found = lists.into_iter().chain(allowed).flat_map(|(list, entries)| {
+            list.index.matching(host).into_iter().filter_map(move |place| entries.get(place).copied())
+        });
+        found.chain(document.outbound.iter().map(|route| &route.entry)).collect()
+    }
+
     /// Decides a request.
     pub fn verdict(&self, facts: &RequestFacts<'_>) -> Verdict {
         let (rule, binding, monitored) = match self.decide(facts) {

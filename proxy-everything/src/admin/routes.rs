@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
+use policy::{Origin, Warning};
 use serde_json::{Value, json};
 
 use super::{Administered, HEAD_TIMEOUT, caller, instances, metrics};
@@ -18,6 +19,8 @@ use crate::{
     trust,
 };
 
+/// Warnings in one answer.
+const MAX_WARNINGS: usize = 100;
 /// Where a document that was sent is said to come from.
 const SOURCE: &str = "PUT /v1/policy";
 
@@ -128,13 +131,32 @@ async fn apply(request: Request<Incoming>, instance: Arc<Instance>) -> Answer {
         Ok(text) => text,
         Err(refusal) => return refusal,
     };
-    let change = move || instance.change(SOURCE, Document::parse(text, base), &expected);
+    let change = move || {
+        let document = Document::parse(text, base);
+        let warnings = document.as_ref().map(warnings).unwrap_or_default();
+        instance.change(SOURCE, document, &expected).map(|number| (number, warnings))
+    };
     match tokio::task::spawn_blocking(change).await {
-        Ok(Ok(number)) => tagged(json(StatusCode::OK, &json!({ "generation": number })), number),
+        Ok(Ok((number, warnings))) => {
+            tagged(json(StatusCode::OK, &json!({ "generation": number, "warnings": warnings })), number)
+        }
         Ok(Err(ChangeError::Faulty(error))) => faulty(&error),
         Ok(Err(ChangeError::Outdated(current))) => outdated(current),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the change was not made"),
     }
+}
+
+/// What is odd in a document that is accepted.
+fn warnings(document: &Document) -> Vec<Value> {
+    let line = |origin: &Origin| match origin {
+        Origin::Document { line, .. } => Some(*line),
+        Origin::RunTime => None,
+    };
+    let warning = |warning: &Warning| {
+        let line = warning.origin.as_ref().and_then(line);
+        json!({ "line": line, "message": warning.message, "suggestion": warning.suggestion })
+    };
+    document.parsed().warnings().iter().take(MAX_WARNINGS).map(warning).collect()
 }
 
 /// The body of a request. One that says it is too large is not read at all.
