@@ -8,6 +8,8 @@ mod list;
 mod may_pass;
 mod names;
 mod treat;
+mod verdict;
+mod warnings;
 
 use std::{
     collections::BTreeSet,
@@ -26,6 +28,8 @@ use crate::{
 pub use explain::Step;
 use list::{Found, Labelled, List};
 pub use names::{Named, Resolution, Served};
+pub use verdict::Verdict;
+pub use warnings::Warning;
 
 /// A document compiled for fast answers.
 #[derive(Debug)]

@@ -22,7 +22,12 @@ fn policies_in_documents_are_valid() {
             }
             let output = lab.cli(&["policy", "check", file.to_str().unwrap()]);
             let message = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "the policy at {}:{line}: {message}\n{block}", path.display());
+            // An example may be odd; it may not be faulty.
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)),
+                "the policy at {}:{line}: {message}\n{block}",
+                path.display()
+            );
         }
     }
 }

@@ -34,6 +34,7 @@ mod openapi;
 mod overrides;
 mod passthrough;
 mod policy;
+mod policy_tools;
 mod programs;
 mod protocols;
 mod publish;

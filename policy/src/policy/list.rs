@@ -107,6 +107,15 @@ impl List {
         Some(Found { place, rule, answer: answer.as_ref(), applies: Applies::Unclear })
     }
 
+    /// Whether the rule at a place is for every request that its pattern matches.
+    pub(super) fn is_for_all(&self, place: usize) -> bool {
+        self.rules.get(place).is_some_and(|listed| listed.condition.is_none())
+    }
+
+    pub(super) fn label(&self, place: usize) -> Option<&Rule> {
+        self.rules.get(place).map(|listed| &listed.rule)
+    }
+
     pub(super) fn find_network(&self, address: IpAddr, asked: Asked) -> Option<&Rule> {
         let place = self.index.find_network(address, asked, |_| true)?;
         self.rules.get(place).map(|listed| &listed.rule)

@@ -75,7 +75,7 @@ impl Policy {
     }
 
     /// Only what may pass anyway, whatever is asked for and without a note, and past no handlers but those of the catch-all.
-    fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
+    pub(super) fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
         name.name()?;
         let asked = Asked { scheme: Some(Scheme::Https), port };
         let question = Question { host: name, asked, message: Message::Worst };
