@@ -125,7 +125,7 @@ fn draft_host(text: &mut String, host: &str, methods: &BTreeMap<String, Seen>, c
         entries.retain(|(paths, listed), _| paths.is_none() && !listed);
     }
     for ((paths, listed), (together, sum)) in entries {
-        let methods = listed.then(|| format!(", methods: {}", json!(together))).unwrap_or_default();
+        let methods = if listed { format!(", methods: {}", json!(together)) } else { String::new() };
         let paths = paths.map(|paths| format!(", paths: {}", json!(paths))).unwrap_or_default();
         let refused = if sum.refused > 0 {
             format!(", {} of them refused or noted", sum.refused)
@@ -163,7 +163,7 @@ fn generalise(paths: &BTreeSet<String>, costly: &mut usize) -> Paths {
     }
     let cut = |text: String| match text.split_once('*') {
         Some((before, _)) => {
-            before.rsplit_once('/').map_or("/**".to_owned(), |(before, _)| format!("{before}/**"))
+            before.rsplit_once('/').map_or_else(|| "/**".to_owned(), |(before, _)| format!("{before}/**"))
         }
         None => text,
     };

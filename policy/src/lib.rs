@@ -34,6 +34,7 @@ mod path;
 mod pattern;
 mod policy;
 mod recorded;
+mod schema;
 mod url;
 
 pub use address::AddressRefusal;
@@ -56,4 +57,5 @@ pub use overrides::{Overrides, Verb};
 pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
 pub use policy::{Named, Policy, Resolution, Served, Step, Verdict, Warning};
+pub use schema::SCHEMA;
 pub use url::{Url, UrlError};

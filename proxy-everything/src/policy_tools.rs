@@ -105,6 +105,8 @@ pub enum ToolVerb {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Print the JSON Schema of documents, for editors
+    Schema,
     /// List the presets, or print one
     Presets {
         /// The preset to print.
@@ -126,6 +128,10 @@ pub fn run(verb: &ToolVerb) -> anyhow::Result<u8> {
         ToolVerb::Diff { old, new, exit_code } => {
             let status = diff::run(old, new)?;
             Ok(if *exit_code || status == FAULTY { status } else { 0 })
+        }
+        ToolVerb::Schema => {
+            print!("{}", policy::SCHEMA);
+            Ok(0)
         }
         ToolVerb::Presets { name } => Ok(presets::run(name.as_deref())),
     }

@@ -86,7 +86,7 @@ fn what_is_the_same() {
 
 #[test]
 fn what_is_too_much_is_said() {
-    let hosts: Vec<String> = (0..100_000).map(|number| format!("h{number}.test")).collect();
+    let hosts: Vec<String> = (0..40_000).map(|number| format!("h{number}.test")).collect();
     let new = format!("allowedHosts: [{}]", hosts.join(", "));
     assert!(diff(&document("allowedHosts: []"), &document(&new)).left_out > 0);
 }
