@@ -30,19 +30,21 @@ use crate::{
 pub struct Stalled;
 
 /// Wraps the body of a request: counts what the workload sends.
-pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: Permit) -> Body
+pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: &Permit) -> Body
 where
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
     let count = Count::FromWorkload(Sending(notes));
-    Passing { body, count, idle: Idle::new(idle), lease: Lease::new(Some(permit)) }.boxed_unsync()
+    let lease = Lease::new((!http_body::Body::is_end_stream(&body)).then(|| permit.apart()));
+    Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
 }
 
 /// Wraps the body of a response: counts what the workload is given, and ends the trail. What the proxy says by itself needs no
 /// permit.
 pub fn response(body: Body, trail: ExchangeTrail, idle: Duration, permit: Option<Permit>) -> Body {
     let count = Count::ToWorkload(Box::new(trail));
-    Passing { body, count, idle: Idle::new(idle), lease: Lease::new(permit) }.boxed_unsync()
+    let lease = Lease::new(permit.filter(|_| !http_body::Body::is_end_stream(&body)));
+    Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
 }
 
 /// Notes, when it is dropped with its body, that the request has been sent.
@@ -109,13 +111,21 @@ where
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, Buf::remaining);
                 this.count.counter().fetch_add(length as u64, Relaxed);
+                if this.body.is_end_stream() {
+                    this.lease.end();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
+            // One direction may have ended because of it, and taken the other one along.
+            Some(Err(_)) if !this.lease.holds() => this.revoked(),
             Some(Err(error)) => {
                 this.count.broke("body_broke");
                 Poll::Ready(Some(Err(error.into())))
             }
-            None => Poll::Ready(None),
+            None => {
+                this.lease.end();
+                Poll::Ready(None)
+            }
         }
     }
 
@@ -136,6 +146,15 @@ impl<B> Passing<B> {
     }
 }
 
+/// A body that is dropped because of it was not asked for more in time.
+impl<B> Drop for Passing<B> {
+    fn drop(&mut self) {
+        if !self.lease.holds() {
+            self.count.broke(UpstreamError::Revoked.kind());
+        }
+    }
+}
+
 /// A permit that is watched only once a body has had to wait.
 struct Lease {
     permit: Option<Permit>,
@@ -145,6 +164,11 @@ struct Lease {
 impl Lease {
     fn new(permit: Option<Permit>) -> Self {
         Self { permit, revoked: None }
+    }
+
+    /// Nothing is left that could be revoked.
+    fn end(&mut self) {
+        self.permit = None;
     }
 
     fn holds(&self) -> bool {

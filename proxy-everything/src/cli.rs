@@ -50,6 +50,9 @@ pub enum Verb {
     ///
     /// For a namespace that is shared with a workload: `docker run --network container:NAME`, a Kubernetes pod. The proxy takes addresses and
     /// routes with it into a namespace of its own; what is left has only `lo`. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
+    ///
+    /// Without CAP_SYS_ADMIN the network is shared: rules let only the proxy's own packets leave, which it tells by its cgroup. That holds a
+    /// workload without NET_RAW and NET_ADMIN; if it may have one of them, or cannot be seen, this ends with 125.
     #[command(after_help = SIDECAR_EXAMPLES)]
     Sidecar(SidecarOptions),
     /// Check, change or show the policy
@@ -193,6 +196,10 @@ pub struct SidecarOptions {
     /// The instance's id
     #[arg(long, default_value = "pod", value_parser = identifier)]
     pub id: String,
+    /// Where the network cannot be sealed, share it also with a workload that has NET_RAW or NET_ADMIN, or cannot be seen. Such a workload
+    /// can send what it likes past the proxy
+    #[arg(long)]
+    pub accept_degraded: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
     pub serve: ServeOptions,

@@ -16,17 +16,18 @@ use crate::{
     config::{Bound, Generation},
     error::{ExchangeError, UpstreamError, refusal},
     http::{Transport, clean_request, clean_response, target},
-    in_force::{Asked, Permit},
+    in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
 };
 
-/// Answers `request`, which came over `transport` on the connection that `connection` describes.
+/// Answers `request`, which came over `transport` on the connection that `connection` describes, and whose responses are `under_way`.
 pub async fn run(
     request: Request<Incoming>,
     instance: Arc<Instance>,
     transport: &Transport,
     connection: &Record,
+    under_way: &UnderWay,
 ) -> Response<Body> {
     let generation = instance.current();
     let id = instance.next_request();
@@ -37,7 +38,10 @@ pub async fn run(
     let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
     let answer = exchange.answer(request, transport, connection).await;
     let (response, permit) = match answer {
-        Ok((response, permit)) => (response, Some(permit)),
+        Ok((response, permit)) => {
+            under_way.add(&permit);
+            (response, Some(permit))
+        }
         Err(error) => {
             trail.failed(&error);
             (refusal(&error, &trail.request_id(), generation.policy()), None)
@@ -90,7 +94,7 @@ impl Exchange<'_> {
         let asked = Asked { scheme, authority, method, path, notes: Arc::clone(notes) };
         let permit = self.instance.in_force.permit(asked);
         let idle = self.generation.limits().body_idle();
-        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, permit.clone()));
+        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, &permit));
         let onward = Onward {
             generation: Arc::clone(&self.generation),
             notes: Arc::clone(notes),
@@ -99,7 +103,10 @@ impl Exchange<'_> {
         let response = tokio::select! {
             biased;
             () = permit.revoked() => return Err(UpstreamError::Revoked.into()),
-            response = self.respond(request, bound, onward, scheme, &rule) => response?,
+            // What fails because of it may be told sooner.
+            response = self.respond(request, bound, onward, scheme, &rule) => {
+                response.map_err(|error| if permit.holds() { error } else { UpstreamError::Revoked.into() })?
+            }
         };
         let (mut head, body) = response.into_parts();
         clean_response(&mut head);

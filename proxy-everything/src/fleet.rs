@@ -9,6 +9,7 @@ mod member;
 use std::{
     collections::BTreeMap,
     io::Write,
+    os::fd::AsFd,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -27,7 +28,7 @@ use member::{Member, Saved};
 use crate::{
     admin::AdminSocket,
     audit::AuditLog,
-    capture::{self, CaptureError, Namespace},
+    capture::{self, CaptureError, Mode, Namespace},
     config::{ConfigError, Document, LazyEngine, Part, Visible},
     engine::Engine,
     instance::{Instance, Parts},
@@ -48,7 +49,7 @@ pub enum Origin {
     Process(u32),
     /// A namespace with a path.
     Namespace(PathBuf),
-    /// The namespace that this process was started in, and has left.
+    /// The namespace that this process was started in, and has left if it could.
     Pod,
 }
 
@@ -103,6 +104,8 @@ pub struct Settings {
     pub trust: Trust,
     /// The namespace of [`Origin::Pod`].
     pub pod: Option<Namespace>,
+    /// What holds the workloads.
+    pub mode: Mode,
 }
 
 /// What came before this proxy.
@@ -263,6 +266,7 @@ impl Fleet {
             kept: self.settings.state.kept_overrides(&id),
             id,
             class,
+            mode: self.settings.mode,
             audit: Arc::clone(&self.settings.audit),
             tls: TlsOpener::new(ca).map_err(FleetError::Tls)?,
             engine: Arc::clone(&self.handlers),
@@ -306,10 +310,16 @@ impl Fleet {
         let published = bound.map_err(FleetError::io("publish a port"))?;
         let described: Result<Vec<_>, _> = published.iter().map(Published::describe).collect();
         let publish = described.map_err(FleetError::io("publish a port"))?;
+        if self.settings.mode != Mode::Sealed
+            && let Some(itself) = publish.iter().find(|publish| publish.outside.port() == publish.inside)
+        {
+            return Err(FleetError::SamePort(itself.inside));
+        }
         let inward = if publish.is_empty() { 0 } else { 2 * MAX_INWARD };
-        let sockets = self.enter(origin, pid, inward).await?;
+        let sockets = self.enter(origin, pid, inward, &published).await?;
         if let (Some(pid), Trust::Install) = (pid, self.settings.trust) {
-            life::trust(pid, instance.tls.ca().pem().to_owned()).await;
+            let compat = instance.current().document().parsed().compat;
+            life::trust(pid, instance.tls.ca().pem().to_owned(), compat).await;
         }
         let descriptors =
             member::descriptors(&admin, &published, &sockets).map_err(FleetError::io("keep sockets"))?;
@@ -342,7 +352,13 @@ impl Fleet {
         origin: &Origin,
         pid: Option<u32>,
         inward: usize,
+        published: &[Published],
     ) -> Result<capture::Sockets, FleetError> {
+        if *origin == Origin::Pod && self.settings.mode != Mode::Sealed {
+            // Takes some milliseconds, in which there is nothing to be served yet.
+            let listeners: Vec<_> = published.iter().map(|published| published.listener.as_fd()).collect();
+            return Ok(capture::share(&listeners, inward)?);
+        }
         if *origin == Origin::Pod {
             let pod = self.settings.pod.as_ref().ok_or(CaptureError::NoUplink)?.try_clone();
             let pod = pod.map_err(FleetError::io("open the pod's namespace"))?;

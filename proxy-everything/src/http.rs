@@ -35,6 +35,7 @@ use crate::{
     config::Limits,
     error::ConnectionError,
     exchange,
+    in_force::{Rules, UnderWay},
     instance::Instance,
 };
 
@@ -63,6 +64,10 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// be lost. Responses ask the client to close it before that (RFC 9112, 9.6).
 const DRAIN_IDLE: Duration = Duration::from_millis(500);
 
+/// How long a response that a new policy denies may take to end by itself. It does when the next part of it is asked for, but for
+/// a client that reads nothing, nothing is asked for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// What every exchange of one connection needs.
 struct Connection {
     instance: Arc<Instance>,
@@ -71,6 +76,7 @@ struct Connection {
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
     busy: AtomicU64,
+    under_way: UnderWay,
 }
 
 /// Serves `stream` until either side closes it, or it has been idle for too long.
@@ -92,10 +98,17 @@ pub async fn serve<S>(
         trail,
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
+        under_way: UnderWay::default(),
     });
-    let result = match version {
-        Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
-        _ => http1(TokioIo::new(stream), &connection, &limits).await,
+    let served = async {
+        match version {
+            Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
+            _ => http1(TokioIo::new(stream), &connection, &limits).await,
+        }
+    };
+    let result = tokio::select! {
+        result = served => result,
+        () = connection.stuck() => Ok(()),
     };
     if let Err(error) = result
         && !is_plain_end(&error)
@@ -163,7 +176,13 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
     let _busy = Busy::new(&connection);
     let instance = Arc::clone(&connection.instance);
     let version = request.version();
-    let answered = exchange::run(request, instance, &connection.transport, connection.trail.record());
+    let answered = exchange::run(
+        request,
+        instance,
+        &connection.transport,
+        connection.trail.record(),
+        &connection.under_way,
+    );
     let mut response = answered.await;
     if version < Version::HTTP_2 && connection.instance.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -172,6 +191,18 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 }
 
 impl Connection {
+    /// Returns once a response that a new policy denies has not ended in time.
+    async fn stuck(&self) {
+        loop {
+            let denied = |rules: &Rules| (!self.under_way.passes(rules)).then_some(());
+            self.instance.in_force.until(denied).await;
+            tokio::time::sleep(LAST_WORDS).await;
+            if !self.instance.in_force.allow(|rules| self.under_way.passes(rules)) {
+                return;
+            }
+        }
+    }
+
     /// Returns once the connection should end: it is idle for `limit`, or when nothing new may begin, for `draining`.
     async fn unused(&self, limit: Duration, draining: Duration) {
         tokio::select! {

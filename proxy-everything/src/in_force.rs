@@ -5,7 +5,7 @@
 use std::{
     future::{Future, pending},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use http::Method;
@@ -55,6 +55,11 @@ impl InForce {
         self.0.send_replace(rules);
     }
 
+    /// Whether `allowed` is true of them now.
+    pub fn allow(&self, allowed: impl FnOnce(&Rules) -> bool) -> bool {
+        allowed(&self.0.borrow())
+    }
+
     /// What `verdict` has to say of the rules in force, as soon as there are some of which it has to say something.
     pub async fn until<T>(&self, mut verdict: impl FnMut(&Rules) -> Option<T>) -> T {
         let mut said = None;
@@ -99,6 +104,7 @@ pub struct Permit {
 }
 
 /// What a request was decided by.
+#[derive(Clone)]
 pub struct Asked {
     /// As the workload used it.
     pub scheme: Scheme,
@@ -116,6 +122,12 @@ impl Permit {
     /// Whether the rules in force let it pass, too. One look at a number until there are new ones, a decision from then on.
     pub fn holds(&self) -> bool {
         !self.rules.has_changed().unwrap_or(false) || self.request.passes(&self.rules.borrow())
+    }
+
+    /// The same for the request's body, which may last longer than the response.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { rules: self.rules.clone(), request: Arc::new((*self.request).clone()) }
     }
 
     /// Returns once it holds no more.
@@ -139,5 +151,24 @@ impl Asked {
             |address| rules.resolver.judge(address, Some(*scheme), authority, &rules.policy).is_ok();
         matches!(rules.policy.decide(&facts), Decision::Forward { .. })
             && notes.address().is_none_or(may_lead_to)
+    }
+}
+
+/// The responses under way on one connection.
+#[derive(Default)]
+pub struct UnderWay(Mutex<Vec<Weak<Asked>>>);
+
+impl UnderWay {
+    /// One more, for as long as `permit` and its clones exist.
+    pub fn add(&self, permit: &Permit) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(&permit.request));
+    }
+
+    /// Whether all of them may go on.
+    pub fn passes(&self, rules: &Rules) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).all(|one| one.passes(rules))
     }
 }

@@ -20,6 +20,7 @@ pub use kept::KeptOverrides;
 
 use crate::{
     audit::{AuditLog, Tally},
+    capture::Mode,
     config::{ConfigError, Document, Generation, LazyEngine, Roots, Surroundings, Visible},
     dns::{Bounds, Names},
     in_force::InForce,
@@ -33,6 +34,8 @@ pub struct Instance {
     pub id: Arc<str>,
     /// What kind of workload it is, in the operator's words.
     pub class: Arc<str>,
+    /// What holds it.
+    pub mode: Mode,
     /// Where its records go.
     pub audit: Arc<AuditLog>,
     /// What became of them.
@@ -139,6 +142,8 @@ pub struct Parts {
     pub id: String,
     /// See [`Instance::class`].
     pub class: String,
+    /// See [`Instance::mode`].
+    pub mode: Mode,
     /// See [`Instance::audit`].
     pub audit: Arc<AuditLog>,
     /// See [`Instance::tls`].
@@ -173,6 +178,7 @@ impl Instance {
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
+            mode: parts.mode,
             audit: parts.audit,
             records: Arc::default(),
             changes: Changes::default(),

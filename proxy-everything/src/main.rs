@@ -39,7 +39,7 @@ fn dispatch() -> anyhow::Result<u8> {
     match Cli::parse().verb {
         Verb::Run(options) => return app::run(options),
         Verb::Attach(_) => return app::attach::keep(),
-        Verb::Sidecar(_) => return app::attach::keep_pod(),
+        Verb::Sidecar(options) => return app::attach::keep_pod(&options),
         Verb::Policy(PolicyVerb::Check { files }) => return Ok(told(client::check(&files)?)),
         Verb::Policy(PolicyVerb::Apply { files, if_generation, which }) => {
             return Ok(told(client::apply(&files, if_generation, &which)?));

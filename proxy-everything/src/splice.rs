@@ -59,6 +59,10 @@ pub async fn run(
         () = idle(|| traffic.total(), limit) => Err(ConnectionError::Idle),
     };
     if let Err(error) = ended {
+        if matches!(error, ConnectionError::Upstream(UpstreamError::Revoked)) {
+            // What was not sent yet is not sent.
+            let _ = upstream.set_zero_linger();
+        }
         trail.failed(&error);
         socket.reset();
     }

@@ -17,6 +17,7 @@ use std::{
 };
 
 pub use error::TrustError;
+use policy::Compat;
 
 use crate::capture::{INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR};
 use root::{Place, Root};
@@ -43,6 +44,9 @@ const ANCHORS: [&str; 4] = [
     "/etc/ca-certificates/trust-source/anchors/proxy-everything.crt",
 ];
 
+/// Where images that were made for Cloudflare's containers look for the CA when they start.
+const CLOUDFLARE: &str = "/etc/cloudflare/certs/cloudflare-containers-ca.crt";
+
 /// What was done, for the log and the admin API.
 #[derive(Debug, Default)]
 pub struct Installed {
@@ -58,8 +62,8 @@ pub fn system_bundle() -> String {
 }
 
 /// Makes programs below `root` trust the CA `ca_pem`. An older one of ours is replaced; nothing is written where all is current.
-/// `root` may be an `O_PATH` descriptor. Takes as long as the container's file system does, so call it where blocking is allowed.
-pub fn install(root: BorrowedFd<'_>, ca_pem: &str, system_bundle: &str) -> Installed {
+/// `root` may be an `O_PATH` descriptor. `compat` adds the place where images for another system look. Takes as long as the container's file system does, so call it where blocking is allowed.
+pub fn install(root: BorrowedFd<'_>, ca_pem: &str, system_bundle: &str, compat: Compat) -> Installed {
     let mut installed = Installed::default();
     let root = match Root::new(root) {
         Ok(root) => root,
@@ -78,6 +82,10 @@ pub fn install(root: BorrowedFd<'_>, ca_pem: &str, system_bundle: &str) -> Insta
     }
     for path in ANCHORS {
         installed.note(path, anchor(&root, path, ca_pem));
+    }
+    if compat == Compat::Cloudflare {
+        let place = root.create(Path::new(CLOUDFLARE));
+        installed.note(CLOUDFLARE, place.and_then(|place| put(&place, ca_pem.as_bytes())));
     }
     // Variables such as `NODE_EXTRA_CA_CERTS` name these, as in a command of `run`.
     let bundle = certs::trust_bundle(system_bundle, ca_pem);

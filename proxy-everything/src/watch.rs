@@ -44,6 +44,12 @@ impl PolicyFiles {
         Self { paths: paths.iter().map(absolute).collect(), accepted: Mutex::default() }
     }
 
+    /// The same, of which `texts` were read and are in force.
+    pub fn with(self, texts: Vec<String>) -> Self {
+        self.accept(Some(texts));
+        self
+    }
+
     /// The document that is there now.
     pub fn document(&self) -> Result<Document, ConfigError> {
         let texts = self.read(None)?;

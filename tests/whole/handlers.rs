@@ -6,16 +6,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::{HOST, Lab, Settings, User, for_each_user};
+use harness::{HOST, Lab, Settings, User, for_each_user, wait};
 use serde_json::Value;
 
-use crate::programs::{ASK, CURL, PYTHON};
+use crate::programs::{ASK, CURL, PYTHON, WIRE};
 
 for_each_user!(
     built_in,
     a_chain,
     javascript_adds_the_token,
     javascript_answers,
+    a_new_policy_ends_what_waits_in_a_handler,
     hostile_handlers_harm_only_themselves,
     what_is_not_a_handler_is_refused_at_load,
 );
@@ -110,6 +111,36 @@ fn javascript_answers(user: User) {
         assert_eq!(finished.stdout, status, "{method}");
     }
     assert_eq!(origin.requests().len(), 1);
+}
+
+/// Before the response's head and after it.
+fn a_new_policy_ends_what_waits_in_a_handler(user: User) {
+    for (path, status, end) in [("/hold", "403", "body"), ("/events", "200", "rest")] {
+        let lab = Lab::new(user);
+        let handlers =
+            format!("handlers: {{ h: {{ wasm: \"{}\" }} }}", built_example(&lab, "only-get").display());
+        let origin = lab.origin(Settings::default());
+        let policy = format!("outboundByHost: {{ {HOST}: h }}\n{handlers}");
+        let mut running = lab.run(&policy, &[&origin]).start(&[PYTHON, "-c", WIRE, HOST, HOST]);
+        let text = serde_json::json!(format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+        assert_eq!(running.ask(&format!("send {text}")), "sent");
+        if status == "200" {
+            assert_eq!((running.ask("head"), running.ask("some")), ("200".into(), "some".into()));
+        }
+        wait::until("the request", || (origin.requests().len() == 1).then_some(()));
+        assert!(running.apply(&format!("outbound: h\ndeniedHosts: [{HOST}]\n{handlers}")).status.success());
+        wait::until("the upstream connection to be closed", || (origin.open() == 0).then_some(()));
+        if status == "403" {
+            assert_eq!(running.ask("head"), "403");
+        }
+        let told = running.ask(end);
+        assert!(told == "cut off" || told.contains("\"revoked\""), "{told}");
+        let finished = running.finish_abrupt().ok();
+        let record = finished.audit.exchanges()[0].clone();
+        let said = (&record["error"], &record["handlers"][0], &record["generation"]);
+        assert_eq!(said, (&"revoked".into(), &"h".into(), &1.into()), "{record}");
+        assert_eq!(record["status"].to_string(), status);
+    }
 }
 
 fn hostile_handlers_harm_only_themselves(user: User) {

@@ -11,6 +11,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod admin;
 mod attach;
 mod attacks;
 mod ca;
@@ -20,6 +21,7 @@ mod dns;
 mod docs;
 mod doctor;
 mod engines;
+mod fallback;
 mod framing;
 mod handlers;
 mod hello;
@@ -35,6 +37,7 @@ mod programs;
 mod protocols;
 mod publish;
 mod revoked;
+mod rules;
 mod sealed;
 mod secrets;
 mod sidecar;

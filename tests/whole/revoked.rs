@@ -17,6 +17,7 @@ use crate::programs::{CURL, PYTHON, SH, TUNNEL, WIRE};
 for_each_user!(
     a_stream_is_cut_off,
     many_streams_are_cut_off,
+    a_client_that_does_not_read_is_cut_off,
     an_upload_ends,
     both_directions_at_once,
     a_long_poll_is_refused,
@@ -64,6 +65,18 @@ fn assert_soon(since: Instant) {
 
 fn no_connection(origin: &Origin) {
     wait::until("the upstream connection to be closed", || (origin.open() == 0).then_some(()));
+}
+
+/// Whether a connection to it is open on the proxy's side, or has still something to send; it may not notice.
+fn is_connected_to(origin: &Origin) -> bool {
+    let ports = origin.addresses().map(|address| format!(":{:04X} ", address.port()));
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap());
+    let mut lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines.any(|line| {
+        let remote = line.split_whitespace().skip(2).take(2).collect::<Vec<_>>();
+        // 06 is TIME_WAIT.
+        ports.iter().any(|port| format!("{} ", remote[0]).ends_with(port)) && remote[1] != "06"
+    })
 }
 
 /// The only exchange, which was let pass by the first generation and ended by the second.
@@ -126,18 +139,43 @@ fn many_streams_are_cut_off(user: User) {
     finished.audit.exchanges().into_iter().for_each(assert_revoked);
 }
 
+/// Nothing asks for more of such a response, so that it would stay for ever, with its upstream.
+fn a_client_that_does_not_read_is_cut_off(user: User) {
+    for (versions, flag) in BOTH_VERSIONS.into_iter().zip(["--http1.1", "--http2"]) {
+        let lab = Lab::new(user);
+        let origin = origin(&lab, versions);
+        let get = format!("{CURL} -sS {flag} https://{HOST}/stream/1000000000");
+        let script = format!("exec 3<&0; {{ {get}; echo $? >&2; }} | {{ read go <&3; cat >/dev/null; }}");
+        let mut running = lab.run(ALLOW, &[&origin]).start(&[SH, "-c", &script]);
+        wait::until("the request", || (origin.requests().len() == 1).then_some(()));
+        let changed = change(&running, DENY);
+        no_connection(&origin);
+        wait::until("the record", || (running.audit().exchanges().len() == 1).then_some(()));
+        assert_soon(changed);
+        running.say("go");
+        let finished = running.finish_abrupt().ok();
+        let record = only_exchange(&finished);
+        assert!(record["bytesToWorkload"].as_u64() < Some(100_000_000), "{record}");
+        assert_ne!(finished.stderr.lines().last(), Some("0"), "it was told nothing");
+    }
+}
+
+/// Also where the origin has stopped reading it.
 fn an_upload_ends(user: User) {
-    for versions in BOTH_VERSIONS {
+    for (versions, path) in BOTH_VERSIONS.into_iter().flat_map(|one| [(one, "/upload"), (one, "/hold")]) {
         let lab = Lab::new(user);
         let origin = origin(&lab, versions);
         let mut running = start(&lab, ALLOW, &origin);
-        let head = format!("POST /upload HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n");
         assert_eq!(running.ask(&format!("send {}", json!(head))), "sent");
         assert_eq!(running.ask("pour"), "pouring");
-        wait::until("some of the upload", || (origin.received() > 1_000_000).then_some(()));
+        wait::until("the request", || (origin.requests().len() == 1).then_some(()));
+        if path == "/upload" {
+            wait::until("some of the upload", || (origin.received() > 1_000_000).then_some(()));
+        }
         let changed = change(&running, DENY);
         // It is closed, so nothing comes any more, however much the client goes on sending.
-        no_connection(&origin);
+        wait::until("the upstream connection to be closed", || (!is_connected_to(&origin)).then_some(()));
         assert_soon(changed);
         refused(&mut running, "revoked");
         let record = only_exchange(&running.finish_abrupt().ok());

@@ -211,6 +211,13 @@ fn without_a_proxy_there_is_no_network() {
     kill(keeper, Signal::SIGCONT).unwrap();
     wait::until("the next worker", || bridge.reaches(&workload).then_some(()));
 
+    // The policy's file is watched, as in a pod.
+    let policy = std::fs::read_to_string(bridge.lab.path("policy.yaml")).unwrap();
+    bridge.lab.write("policy.yaml", "");
+    wait::until("the empty policy", || (!bridge.reaches(&workload)).then_some(()));
+    bridge.lab.write("policy.yaml", &policy);
+    wait::until("the policy", || bridge.reaches(&workload).then_some(()));
+
     sidecar.stop();
     assert!(!bridge.reaches(&workload), "there is a way without the sidecar");
     let inside = Network::of(workload.pid());

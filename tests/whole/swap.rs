@@ -121,9 +121,10 @@ fn many_swaps_under_load(user: User) {
     let lab = Lab::new(user);
     let origin = lab.origin(Settings::default());
     let text = |generation: u64| {
-        let does =
-            if generation % 2 == 0 { "respond: { headers: { x-policy:" } else { "inject: { x-policy:" };
-        let end = if generation % 2 == 0 { "} }" } else { "}" };
+        let (does, end) = match generation % 2 {
+            0 => ("respond: { headers: { x-policy:", "} }"),
+            _ => ("inject: { x-policy:", "}"),
+        };
         format!("outbound: says\nhandlers: {{ says: {{ {does} \"{generation}\" {end} }} }}")
     };
     let mut running = lab.run(&text(1), &[&origin]).start(&[PYTHON, "-c", STEADY, HOST, "4", "200"]);

@@ -129,6 +129,35 @@ fn a_fault_is_told_and_changes_nothing() {
     drop(attached.stop_abrupt());
 }
 
+/// Who is attached later is not served under what the file said at the start.
+#[test]
+fn a_workload_that_comes_later_gets_what_the_file_says_now() {
+    let (lab, workloads) = (Lab::new(User::Root), [(); 2].map(|()| Workload::start(User::Root)));
+    let control = lab.path("control.sock");
+    let attached = lab.attach("", &[], &["--control", control.to_str().unwrap()]);
+    wait::until("the control socket", || control.exists().then_some(()));
+    let file = lab.path("policy-0.yaml");
+    let attach = |workload: &Workload| {
+        let body = format!("{{\"pid\": {}}}", workload.pid());
+        let answer = request(&control, "POST", "/v1/instances", &body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        attached.socket(&workload.id())
+    };
+    fs::write(&file, numbered(1)).unwrap();
+    let first = attach(&workloads[0]);
+    assert_eq!((in_force(&first), &status(&first)["generation"]), (numbered(1), &1.into()));
+    fs::write(&file, "bogus: 1").unwrap();
+    let second = attach(&workloads[1]);
+    assert_eq!(in_force(&second), "", "everything is denied");
+    wait_for_fault(&second, "bogus");
+    wait_for_fault(&first, "bogus");
+    assert_eq!(in_force(&first), numbered(1));
+    fs::write(&file, numbered(2)).unwrap();
+    wait_for(&first, &numbered(2));
+    wait_for(&second, &numbered(2));
+    assert_eq!(attached.stop().code(), 0);
+}
+
 /// As Kubernetes does it: the file leads through `..data` to a folder that is never written again.
 #[test]
 fn a_config_map_is_swapped() {
@@ -236,6 +265,16 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     let file = folder.path().join("policy.yaml");
     let (mut running, socket) = run_watched(&lab, &file, &["/bin/cat"]);
     assert_eq!(running.ask("ready"), "ready");
+    let mut unwatched = lab.program();
+    unwatched.args(["run", "--audit", "-", "--id", "unwatched", "--state-dir"]).arg(lab.path("state"));
+    unwatched.arg("--policy").arg(&file).args(["--", "/bin/cat"]);
+    let mut unwatched = Program::start(unwatched);
+    assert_eq!(unwatched.ask("ready"), "ready");
+    fs::remove_file(&file).unwrap();
+    wait_for_fault(&socket, "No such file");
+    fs::write(&file, numbered(1)).unwrap();
+    wait_for_none(&socket);
+    assert_eq!(status(&socket)["generation"], 1, "what was there at the start is no change");
     let others = folder.path().join("others.yaml");
     fs::write(&others, numbered(2)).unwrap();
     User::Nobody.own(&others);
@@ -245,4 +284,6 @@ fn a_file_that_the_command_comes_to_own_is_not_put_in_force() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, numbered(3)).unwrap();
     wait_for(&socket, &numbered(3));
+    assert_eq!(status(&socket)["generation"], 2);
+    assert_eq!(in_force(&lab.path("state/unwatched.sock")), numbered(1), "nobody asked for it");
 }

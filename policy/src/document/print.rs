@@ -1,5 +1,5 @@
-//! Rules as a document spells them. Receives typed rules, hands on JSON: what is printed here and read again is the same, so that
-//! what was set at run time can be kept and put back.
+//! Rules as a document spells them. Receives typed values, hands on JSON; what is printed here and read again is the same.
+//! Origins are not printed: where a rule stood says nothing of what it does.
 
 use serde_json::{Map, Value, json};
 

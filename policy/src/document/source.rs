@@ -38,7 +38,9 @@ pub(crate) struct Source {
     pub(crate) outbound_by_host: Entries<RouteWords>,
     #[serde(deserialize_with = "some")]
     pub(crate) outbound: Option<RouteWords>,
+    #[serde(deserialize_with = "some")]
     pub(crate) enable_internet: Option<bool>,
+    #[serde(deserialize_with = "some")]
     pub(crate) monitor: Option<bool>,
     pub(crate) answer: Option<AnswerWords>,
     pub(crate) raw: Vec<RuleWords>,

@@ -109,6 +109,7 @@ fn status(instance: &Instance) -> Value {
     json!({
         "instance": &*instance.id,
         "class": &*instance.class,
+        "mode": instance.mode,
         "generation": instance.current().number(),
         "fault": instance.changes.fault(),
         "pid": std::process::id(),

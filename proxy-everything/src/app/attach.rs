@@ -1,6 +1,6 @@
 //! The verbs `attach` and `sidecar`, as the keeper's proxy: take over what an earlier proxy served, attach what was asked for, and
 //! serve until there is nothing left to serve or the end is wanted. `sidecar` differs in one thing: the workload's namespace is the
-//! one that this program was started in, and whose uplink it takes with it.
+//! one that this program was started in, and whose uplink it takes with it, or shares where it may not leave.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use tokio::{
 use super::{audit_target, in_file, open_audit, read_policy, runtime};
 use crate::{
     admin::{AdminSocket, Administered},
-    capture::{self, Namespace},
+    capture::{self, Accept, Mode, Namespace},
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
     config::{Document, Part},
     fleet::{Fleet, Given, Origin, Settings, Trust, Wanted},
@@ -51,12 +51,19 @@ pub fn keep() -> anyhow::Result<u8> {
     keeper::run(BTreeMap::new())
 }
 
-/// The keeper of `sidecar`: leaves the workload's namespace first, so that what is moved out of it comes here.
-pub fn keep_pod() -> anyhow::Result<u8> {
+/// The keeper of `sidecar`: leaves the workload's namespace first, so that what is moved out of it comes here. Only where that is
+/// forbidden is the network shared.
+pub fn keep_pod(options: &SidecarOptions) -> anyhow::Result<u8> {
     let pod = Namespace::own()?;
-    capture::leave_network()
-        .context("cannot make a network namespace of our own: CAP_SYS_ADMIN is needed")?;
-    let kept = Kept { id: POD.into(), text: Vec::new().into(), descriptors: vec![pod.into_descriptor()] };
+    let mode = match capture::leave_network() {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let accept = if options.accept_degraded { Accept::Degraded } else { Accept::Held };
+            capture::mode_of_sharing(accept)?
+        }
+        left => left.map(|()| Mode::Sealed).context("cannot make a network namespace of our own")?,
+    };
+    let text = serde_json::to_vec(&mode)?.into();
+    let kept = Kept { id: POD.into(), text, descriptors: vec![pod.into_descriptor()] };
     keeper::run(BTreeMap::from([(POD.to_owned(), kept)]))
 }
 
@@ -93,7 +100,7 @@ fn attach(options: AttachOptions, keeper: Lifeline) -> anyhow::Result<u8> {
 
 /// The proxy of `sidecar`.
 fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
-    let SidecarOptions { id, serve } = options;
+    let SidecarOptions { id, accept_degraded: _, serve } = options;
     let publish = serve.publish.clone();
     let wanted = Wanted { origin: Origin::Pod, id: Some(id), class: None, policy: None, publish };
     let (wanted, trust) = (vec![wanted], Trust::Leave);
@@ -104,8 +111,10 @@ fn sidecar(options: SidecarOptions, keeper: Lifeline) -> anyhow::Result<u8> {
 fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     let (keeper, mut kept) = Keeper::meet(keeper).context("the keeper is gone")?;
-    let pod = take(&mut kept, POD).map(Namespace::from);
-    let settings = settings(&plan, pod, &kept)?;
+    let pod = take(&mut kept, POD);
+    let mode = pod.as_ref().map_or(Ok(Mode::Sealed), |pod| serde_json::from_slice(&pod.text))?;
+    let pod = pod.and_then(first_descriptor).map(Namespace::from);
+    let settings = settings(&plan, pod, mode, &kept)?;
     let runtime = runtime()?;
     let control = plan.control.clone();
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
@@ -130,13 +139,17 @@ fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The descriptor that the keeper holds under an id that is no instance's.
-fn take(kept: &mut Vec<Kept>, id: &str) -> Option<OwnedFd> {
+/// What the keeper holds under an id that is no instance's.
+fn take(kept: &mut Vec<Kept>, id: &str) -> Option<Kept> {
     let at = kept.iter().position(|kept| kept.id == id)?;
-    kept.swap_remove(at).descriptors.into_iter().next()
+    Some(kept.swap_remove(at))
 }
 
-fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Result<Settings> {
+fn first_descriptor(kept: Kept) -> Option<OwnedFd> {
+    kept.descriptors.into_iter().next()
+}
+
+fn settings(plan: &Plan, pod: Option<Namespace>, mode: Mode, kept: &[Kept]) -> anyhow::Result<Settings> {
     let serve = &plan.serve;
     let paths = &serve.policy;
     let policy = match first_policy(paths, pod.as_ref()) {
@@ -164,6 +177,7 @@ fn settings(plan: &Plan, pod: Option<Namespace>, kept: &[Kept]) -> anyhow::Resul
         engine: plan.engine.clone(),
         trust: plan.trust,
         pod,
+        mode,
     })
 }
 
@@ -191,7 +205,7 @@ async fn stay_alive(fleet: Arc<Fleet>) {
 
 /// Returns when there is nothing left to serve.
 async fn tend(fleet: &Arc<Fleet>, plan: Plan, mut kept: Vec<Kept>) -> anyhow::Result<()> {
-    let control = take(&mut kept, CONTROL);
+    let control = take(&mut kept, CONTROL).and_then(first_descriptor);
     let earlier = !kept.is_empty();
     for kept in kept {
         let id = kept.id.clone();

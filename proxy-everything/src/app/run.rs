@@ -21,7 +21,7 @@ use crate::{
     audit::Target,
     capture::{self, Captured, Seal},
     cli::RunOptions,
-    config::{self, Document, Shared, Visible},
+    config::{self, Document, Part, Shared, Visible},
     environment,
     hidden::Hidden,
     instance::{Instance, Parts},
@@ -37,8 +37,9 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     capture::harden().context("cannot harden this process")?;
     capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
     let files = options.policy;
-    let document = Document::merge(read_policy(&files)?).map_err(|error| in_file(&files, &error))?;
-    let watch = options.watch.then(|| watch(&files)).transpose()?;
+    let parts = read_policy(&files)?;
+    let watch = options.watch.then(|| watch(&files, &parts)).transpose()?;
+    let document = Document::merge(parts).map_err(|error| in_file(&files, &error))?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
@@ -60,6 +61,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let kept = state.kept_overrides(&id);
     let overrides = kept.as_ref().map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();
     let parts = Parts {
+        mode: capture::Mode::Sealed,
         id: id.clone(),
         class: options.class,
         audit: open_audit(&audit)?,
@@ -100,12 +102,13 @@ fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
 }
 
 /// The command has our user, and must not be able to change its own policy.
-fn watch(paths: &[PathBuf]) -> anyhow::Result<Watch> {
+fn watch(paths: &[PathBuf], parts: &[Part]) -> anyhow::Result<Watch> {
     let command = Command::ours().context("--watch")?;
     for path in paths {
         command.follow(path).with_context(|| format!("--watch: cannot watch {}", path.display()))?;
     }
-    Ok(Watch::new(Arc::new(PolicyFiles::at(paths)), Some(command)))
+    let texts = parts.iter().map(|part| part.text.clone()).collect();
+    Ok(Watch::new(Arc::new(PolicyFiles::at(paths).with(texts)), Some(command)))
 }
 
 /// What the workload never sees, whatever is kept: secrets, our state and our records.

@@ -12,11 +12,17 @@ use std::{
 
 use nix::{
     sched::{CloneFlags, setns},
-    sys::prctl,
+    sys::{
+        prctl,
+        socket::{setsockopt, sockopt},
+    },
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CaptureError, Seal, Sockets, handover, nft, routes, scratch, sealed, syscall, uplink};
+use super::{
+    CaptureError, Seal, Sockets, cgroup::Cgroup, handover, marks, nft, routes, scratch, sealed, syscall,
+    uplink,
+};
 
 /// The proxy's own failure, as `env`, `timeout` and `docker run` report theirs.
 pub(super) const FAILURE: u8 = 125;
@@ -30,6 +36,9 @@ pub(super) enum Task {
     Attach { network: RawFd, user: Option<RawFd>, inward: usize },
     /// The same, after moving its uplink into the namespace that the agent starts in.
     Unplug { network: RawFd, inward: usize },
+    /// Stay in the network that the agent starts in, and keep what is not the proxy's from leaving it. `published`: listeners that
+    /// answer to the outside.
+    Share { inward: usize, published: Vec<RawFd> },
     /// Make and seal a network for the doctor, and become the command.
     Scratch,
 }
@@ -66,6 +75,10 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
             uplink::take(borrowed(network))?;
             handover::send_sockets(&socket, &seal(inward)?)?;
         }
+        Task::Share { inward, published } => {
+            let published: Vec<_> = published.into_iter().map(borrowed).collect();
+            handover::send_sockets(&socket, &share(inward, &published)?)?;
+        }
     }
     Ok(0)
 }
@@ -75,6 +88,21 @@ pub(super) fn seal(inward: usize) -> Result<Sockets, CaptureError> {
     routes::seal()?;
     let sockets = Sockets::bind(inward)?;
     nft::install()?;
+    Ok(sockets)
+}
+
+/// Turns everything but the proxy's own packets back, in the namespace that this process was started in. Safe to repeat. The mark is
+/// nowhere but in the kernel once this process has ended.
+fn share(inward: usize, published: &[BorrowedFd<'_>]) -> Result<Sockets, CaptureError> {
+    let cgroup = Cgroup::own()?;
+    let mark = marks::random()?;
+    let devices = routes::divert()?;
+    let sockets = Sockets::bind(inward)?;
+    for listener in published {
+        setsockopt(listener, sockopt::Mark, &mark)
+            .map_err(|errno| CaptureError::step("mark a published port")(errno.into()))?;
+    }
+    marks::install(&cgroup, mark, &devices)?;
     Ok(sockets)
 }
 

@@ -3,6 +3,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::Doubt;
+
 /// Capture failed. Of `run` nothing was left behind, for its namespaces die with the agent; what was attached stays closed.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -40,6 +42,26 @@ pub enum CaptureError {
     /// There is nothing to take away.
     #[error("the namespace has no interface beside `lo`: use `attach`")]
     NoUplink,
+    /// The network cannot be sealed, and marks may not hold the workload.
+    #[error(
+        "cannot make a network namespace of its own, CAP_SYS_ADMIN is needed; and the network can only be shared with a workload that has \
+         neither NET_RAW nor NET_ADMIN, but {0}. Let the proxy seal it (`--cap-add SYS_ADMIN`), or take both capabilities from the workload \
+         (`--cap-drop NET_RAW --cap-drop NET_ADMIN`) and let the proxy see its processes (`--pid container:NAME`, shareProcessNamespace). With \
+         `--accept-degraded` it starts all the same: then a workload with one of them can send what it likes past the proxy"
+    )]
+    NotHeld(Doubt),
+    /// What tells the proxy's sockets from the workload's would not.
+    #[error(
+        "cannot share the network: process {0} is in the proxy's cgroup, so its packets would pass for the proxy's. Start the proxy in a \
+         container of its own, or let it seal the network (`--cap-add SYS_ADMIN`)"
+    )]
+    SharedCgroup(u32),
+    /// There is nothing to tell the proxy's sockets by.
+    #[error(
+        "cannot share the network, because the proxy's cgroup (version 2) cannot be told: {0}. Mount /sys/fs/cgroup, start the proxy in a cgroup of \
+         its own, or let it seal the network (`--cap-add SYS_ADMIN`)"
+    )]
+    NoCgroup(&'static str),
     /// Somebody listens where we do.
     #[error("the namespace is attached already: another proxy serves it")]
     Taken,

@@ -1,6 +1,6 @@
-//! The nftables expressions that the `nftnl` crate lacks: `tproxy`, which a transparent proxy is made of, and `notrack`.
-//! Receives the listener's address and port, hands on what the kernel expects: two registers loaded, then the expression
-//! that reads them.
+//! The nftables expressions that the `nftnl` crate lacks: `tproxy`, which a transparent proxy is made of, `notrack`, and the type of an
+//! address. Receives the listener's address and port, hands on what the kernel expects: two registers loaded, then the
+//! expression that reads them.
 
 use std::{net::IpAddr, ptr::NonNull};
 
@@ -9,6 +9,10 @@ use nftnl::{
     expr::{Expression, Immediate, Register},
 };
 use nftnl_sys as sys;
+
+/// `NFT_FIB_RESULT_ADDRTYPE` and `NFTA_FIB_F_DADDR` of linux/netfilter/nf_tables.h.
+const FIB_RESULT_ADDRTYPE: u32 = 3;
+const FIB_DESTINATION: u32 = 2;
 
 /// `tproxy ip|ip6 to ADDRESS:PORT`: hands the packet to the transparent socket bound there.
 /// Where there is no such socket the rule is left, and the next one rejects.
@@ -60,5 +64,27 @@ impl Expression for Notrack {
     fn to_expr(&self, _rule: &Rule<'_>) -> NonNull<sys::nftnl_expr> {
         // SAFETY: the name is a C string; the expression has no attributes; the rule takes ownership.
         unsafe { NonNull::new(sys::nftnl_expr_alloc(c"notrack".as_ptr())).expect("libnftnl knows notrack") }
+    }
+}
+
+/// `fib daddr type`: loads what kind of address (RTN_*, rtnetlink(7)) the packet is for, into the first register.
+pub(super) struct DestinationType;
+
+impl Expression for DestinationType {
+    #[expect(
+        clippy::expect_used,
+        reason = "allocation failure, or a libnftnl older than the one we link against"
+    )]
+    fn to_expr(&self, _rule: &Rule<'_>) -> NonNull<sys::nftnl_expr> {
+        // SAFETY: the name is a C string; the attributes set are those of this expression; the rule takes ownership.
+        unsafe {
+            let expression =
+                NonNull::new(sys::nftnl_expr_alloc(c"fib".as_ptr())).expect("libnftnl knows fib");
+            let raw = expression.as_ptr();
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_FIB_DREG as u16, Register::Reg1.to_raw());
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_FIB_RESULT as u16, FIB_RESULT_ADDRTYPE);
+            sys::nftnl_expr_set_u32(raw, sys::NFTNL_EXPR_FIB_FLAGS as u16, FIB_DESTINATION);
+            expression
+        }
     }
 }

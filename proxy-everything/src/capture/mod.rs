@@ -4,6 +4,8 @@
 //! The only module with `unsafe`: system calls and nftnl expressions that no safe crate offers.
 
 mod agent;
+mod cgroup;
+mod company;
 mod datagram;
 mod error;
 mod expressions;
@@ -13,6 +15,7 @@ mod init;
 mod inward;
 mod kept;
 mod listeners;
+mod marks;
 mod mounts;
 mod namespace;
 mod nft;
@@ -30,7 +33,7 @@ use std::{
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::{
-        fd::{AsRawFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     path::PathBuf,
@@ -41,6 +44,7 @@ use serde::{Deserialize, Serialize};
 
 use agent::Task;
 pub use agent::main as agent_main;
+pub use company::{Accept, Doubt, mode_of_sharing};
 pub use datagram::{Question, TransparentSocket};
 pub use error::{CaptureError, userns_hint};
 pub use inward::{Inward, Lent};
@@ -79,6 +83,18 @@ pub const INSIDE_DIR: &str = "/run/proxy-everything";
 pub const INSIDE_CA: &str = "/run/proxy-everything/ca.pem";
 /// System bundle and instance CA, for variables that *replace* a trust store.
 pub const INSIDE_BUNDLE: &str = "/run/proxy-everything/ca-bundle.pem";
+
+/// What holds a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Its network has no way out.
+    Sealed,
+    /// Its network has one, which rules leave to the proxy; it cannot change or pass them.
+    Shared,
+    /// The same, but that it may be able to pass them.
+    Degraded,
+}
 
 /// What the agent needs to know, sent to it as JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,6 +161,13 @@ pub fn attach(namespace: &Namespace, inward: usize) -> Result<Sockets, CaptureEr
 pub fn unplug(namespace: &Namespace, inward: usize) -> Result<Sockets, CaptureError> {
     let network = namespace.network.as_raw_fd();
     seal(&Task::Unplug { network, inward }, &[network])
+}
+
+/// Stays in the namespace of the calling process, and keeps whatever is not the proxy's from leaving it, but what `published` answers.
+/// See [`mode_of_sharing`] for what that is worth.
+pub fn share(published: &[BorrowedFd<'_>], inward: usize) -> Result<Sockets, CaptureError> {
+    let published: Vec<RawFd> = published.iter().map(AsRawFd::as_raw_fd).collect();
+    seal(&Task::Share { inward, published: published.clone() }, &published)
 }
 
 fn seal(task: &Task, kept: &[RawFd]) -> Result<Sockets, CaptureError> {

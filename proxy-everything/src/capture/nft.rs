@@ -24,11 +24,11 @@ use super::{
 
 pub(super) const TABLE: &std::ffi::CStr = c"proxy_everything";
 /// Before the routing decision and before any filter that the workload might add: the priority named `mangle`.
-const PRIORITY_MANGLE: i32 = -150;
+pub(super) const PRIORITY_MANGLE: i32 = -150;
 /// Before connection tracking, hence before any translation.
 const PRIORITY_RAW: i32 = -300;
-const TCP: u8 = libc::IPPROTO_TCP as u8;
-const UDP: u8 = libc::IPPROTO_UDP as u8;
+pub(super) const TCP: u8 = libc::IPPROTO_TCP as u8;
+pub(super) const UDP: u8 = libc::IPPROTO_UDP as u8;
 
 /// Installs the rules in the namespace that the calling thread is in.
 pub(super) fn install() -> Result<(), CaptureError> {
@@ -37,11 +37,7 @@ pub(super) fn install() -> Result<(), CaptureError> {
 
 fn rules() -> FinalizedBatch {
     let mut batch = Batch::new();
-    let table = Table::new(TABLE, ProtoFamily::Inet);
-    // What an earlier proxy has left behind is replaced, in the same transaction; a table must be there to be deleted.
-    batch.add(&table, MsgType::Add);
-    batch.add(&table, MsgType::Del);
-    batch.add(&table, MsgType::Add);
+    let table = fresh(&mut batch, ProtoFamily::Inet);
     let mut chain = Chain::new(c"prerouting", &table);
     chain.set_hook(Hook::PreRouting, PRIORITY_MANGLE);
     chain.set_type(ChainType::Filter);
@@ -55,48 +51,73 @@ fn rules() -> FinalizedBatch {
             rule.add_expr(&nft_expr!(verdict accept));
         });
     }
+    listeners_refuse(&mut batch, &chain);
+    // Before loopback: resolvers on 127.0.0.0/8 (127.0.0.53, 127.0.0.11) are the ones most systems ask.
+    dns(&mut batch, &chain);
+    loopback(&mut batch, &chain);
+    tcp(&mut batch, &chain);
+    rejected(&mut batch, &chain);
+    untranslated(&mut batch, &table);
+    batch.finalize()
+}
+
+/// Our table, empty. What an earlier proxy has left behind is replaced, in the same transaction; a table must be there to be deleted.
+pub(super) fn fresh(batch: &mut Batch, family: ProtoFamily) -> Table {
+    let table = Table::new(TABLE, family);
+    batch.add(&table, MsgType::Add);
+    batch.add(&table, MsgType::Del);
+    batch.add(&table, MsgType::Add);
+    table
+}
+
+pub(super) fn listeners_refuse(batch: &mut Batch, chain: &Chain<'_>) {
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
         // An ICMPv6 error is not heeded while connect(2) is still under way on `lo`: the client would wait for its next try.
-        add(&mut batch, &chain, "not addressable", |rule| {
+        add(batch, chain, "not addressable", |rule| {
             to_address(rule, listener);
             rule.add_expr(&nft_expr!(meta l4proto));
             rule.add_expr(&nft_expr!(cmp == TCP));
             reject(rule, RejectionType::TcpRst);
         });
-        add(&mut batch, &chain, "not addressable", |rule| {
+        add(batch, chain, "not addressable", |rule| {
             to_address(rule, listener);
             reject(rule, RejectionType::Icmp(IcmpCode::PortUnreach));
         });
     }
-    // Before loopback: resolvers on 127.0.0.0/8 (127.0.0.53, 127.0.0.11) are the ones most systems ask.
+}
+
+pub(super) fn dns(batch: &mut Batch, chain: &Chain<'_>) {
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
         for (transport, port) in [(UDP, DNS_PORT), (TCP, LISTEN_PORT)] {
-            add(&mut batch, &chain, "DNS", |rule| {
+            add(batch, chain, "DNS", |rule| {
                 protocol(rule, listener, transport);
                 to_dns(rule);
                 deliver(rule, listener, port);
             });
         }
     }
-    loopback(&mut batch, &chain);
+}
+
+pub(super) fn tcp(batch: &mut Batch, chain: &Chain<'_>) {
     for listener in [IpAddr::V4(LISTEN_V4), IpAddr::V6(LISTEN_V6)] {
-        add(&mut batch, &chain, "TCP", |rule| {
+        add(batch, chain, "TCP", |rule| {
             protocol(rule, listener, TCP);
             deliver(rule, listener, LISTEN_PORT);
         });
     }
-    rejected(&mut batch, &chain);
-    untranslated(&mut batch, &table);
-    batch.finalize()
 }
 
 /// Only reached when the proxy is gone, or by what is not proxied: QUIC, so that HTTP/3 clients fall back at once, ping.
-fn rejected(batch: &mut Batch, chain: &Chain<'_>) {
+pub(super) fn rejected(batch: &mut Batch, chain: &Chain<'_>) {
     add(batch, chain, "proxy gone", |rule| {
         rule.add_expr(&nft_expr!(meta l4proto));
         rule.add_expr(&nft_expr!(cmp == TCP));
         reject(rule, RejectionType::TcpRst);
     });
+    rejected_datagrams(batch, chain);
+}
+
+pub(super) fn rejected_datagrams(batch: &mut Batch, chain: &Chain<'_>) {
     add(batch, chain, "UDP", |rule| {
         rule.add_expr(&nft_expr!(meta l4proto));
         rule.add_expr(&nft_expr!(cmp == UDP));
@@ -107,7 +128,7 @@ fn rejected(batch: &mut Batch, chain: &Chain<'_>) {
 
 /// Docker translates the address of its resolver, 127.0.0.11, on the way out, before prerouting could see the question. What is not
 /// tracked is not translated.
-fn untranslated(batch: &mut Batch, table: &Table) {
+pub(super) fn untranslated(batch: &mut Batch, table: &Table) {
     let mut chain = Chain::new(c"output", table);
     chain.set_hook(Hook::Out, PRIORITY_RAW);
     chain.set_type(ChainType::Filter);
@@ -137,7 +158,12 @@ fn loopback(batch: &mut Batch, chain: &Chain<'_>) {
     });
 }
 
-fn add<'a>(batch: &mut Batch, chain: &'a Chain<'a>, comment: &str, fill: impl FnOnce(&mut Rule<'a>)) {
+pub(super) fn add<'a>(
+    batch: &mut Batch,
+    chain: &'a Chain<'a>,
+    comment: &str,
+    fill: impl FnOnce(&mut Rule<'a>),
+) {
     let mut rule = Rule::new(chain);
     if let Ok(comment) = CString::new(comment) {
         // A comment that is refused is no reason to go without the rule.
@@ -160,7 +186,7 @@ fn protocol(rule: &mut Rule<'_>, family_of: IpAddr, protocol: u8) {
 }
 
 /// The ports of UDP and TCP are at the same place.
-fn to_dns(rule: &mut Rule<'_>) {
+pub(super) fn to_dns(rule: &mut Rule<'_>) {
     rule.add_expr(&nft_expr!(payload udp dport));
     rule.add_expr(&nft_expr!(cmp == DNS_PORT.to_be()));
 }

@@ -1,6 +1,7 @@
-//! Routes of a sealed namespace: `lo` up, the workload's own addresses on it, and every other address *local* by way of
+//! Routes. Those of a sealed namespace: `lo` up, the workload's own addresses on it, and every other address *local* by way of
 //! `lo`, so that each packet comes back through prerouting, where TPROXY takes it. There is no other interface, which is
-//! checked first, hence no mark, no policy rule and no way round. Doing it a second time changes nothing.
+//! checked first, hence no mark, no policy rule and no way round. Doing it a second time changes nothing. And those of a shared
+//! namespace, which has other interfaces: there only what carries a mark comes back.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,8 +14,9 @@ use rtnetlink::{
     Handle, LinkUnspec, RouteMessageBuilder,
     packet_route::{
         address::{AddressAttribute, AddressFlags},
-        link::{LinkAttribute, LinkFlags},
+        link::{LinkAttribute, LinkFlags, LinkMessage},
         route::{RouteScope, RouteType},
+        rule::RuleAction,
     },
 };
 
@@ -22,6 +24,11 @@ use super::{CaptureError, OWN_V4, OWN_V6};
 
 /// The kernel's `local` table: consulted before `main`, so that ICMP errors find their way back too.
 const TABLE_LOCAL: u32 = 255;
+/// Where a network is shared: the mark of everything that is turned back to `lo`, and the table with the routes that do that.
+pub(super) const DIVERTED: u32 = 1;
+const TABLE_DIVERTED: u32 = 100;
+/// Right behind the `local` table's, which is 0: before whatever else the namespace has.
+const PRIORITY_DIVERTED: u32 = 1;
 /// `lo` is the first device of every network namespace.
 pub(super) const LO_INDEX: u32 = 1;
 /// Devices that tunnel modules make in each namespace (net.core.fb_tunnels_only_for_init_net).
@@ -68,11 +75,7 @@ async fn ways_out(handle: &Handle) -> Result<Vec<String>, rtnetlink::Error> {
     let mut links = handle.link().get().execute();
     let mut found = Vec::new();
     while let Some(link) = links.try_next().await? {
-        let name = link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.clone()),
-            _ => None,
-        });
-        let name = name.unwrap_or_else(|| link.header.index.to_string());
+        let name = name(&link).unwrap_or_else(|| link.header.index.to_string());
         let idle_tunnel =
             FALLBACK_TUNNELS.contains(&name.as_str()) && !link.header.flags.contains(LinkFlags::Up);
         if link.header.index != LO_INDEX && !idle_tunnel {
@@ -82,15 +85,81 @@ async fn ways_out(handle: &Handle) -> Result<Vec<String>, rtnetlink::Error> {
     Ok(found)
 }
 
+fn name(link: &LinkMessage) -> Option<String> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// Lets marked packets come back by way of `lo`, in the namespace that the calling thread is in; gives the names of its other
+/// devices. Does nothing by itself: nothing is marked yet. Doing it a second time changes nothing.
+pub(super) fn divert() -> Result<Vec<String>, CaptureError> {
+    with_netlink(async |handle| {
+        let links: Vec<_> =
+            handle.link().get().execute().try_collect().await.map_err(failed("list interfaces"))?;
+        let devices: Vec<_> = links.into_iter().filter(|link| link.header.index != LO_INDEX).collect();
+        divert_to_lo(&handle).await.map_err(failed("set up routes for marked packets"))?;
+        for index in devices.iter().map(|link| link.header.index) {
+            // For sockets that are bound to a device, while it is up: without it they wait in vain, instead of being answered.
+            let v4 = diverted(RouteMessageBuilder::<Ipv4Addr>::new(), index).build();
+            let v6 = diverted(RouteMessageBuilder::<Ipv6Addr>::new(), index).build();
+            for route in [v4, v6] {
+                if let Err(error) = handle.route().add(route).replace().execute().await {
+                    tracing::debug!(%error, index, "connections that are bound to this device are not answered");
+                }
+            }
+        }
+        Ok(devices.iter().filter_map(name).collect())
+    })
+}
+
+async fn divert_to_lo(handle: &Handle) -> Result<(), rtnetlink::Error> {
+    let lo = LinkUnspec::new_with_index(LO_INDEX).up().build();
+    handle.link().change(lo).execute().await?;
+    let rule = || {
+        let rule = handle.rule().add().action(RuleAction::ToTable).fw_mark(DIVERTED);
+        rule.table_id(TABLE_DIVERTED).priority(PRIORITY_DIVERTED)
+    };
+    there_already(rule().v4().execute().await)?;
+    let v4 = diverted(RouteMessageBuilder::<Ipv4Addr>::new(), LO_INDEX).build();
+    handle.route().add(v4).replace().execute().await?;
+    // Without IPv6 nothing can be sent that would have to come back.
+    if ipv6_is_off() {
+        return Ok(());
+    }
+    there_already(rule().v6().execute().await)?;
+    let v6 = diverted(RouteMessageBuilder::<Ipv6Addr>::new(), LO_INDEX).build();
+    handle.route().add(v6).replace().execute().await
+}
+
+fn there_already(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::Error> {
+    match result {
+        Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -libc::EEXIST => Ok(()),
+        result => result,
+    }
+}
+
+/// One route for each device: their metrics differ.
+fn diverted<T>(route: RouteMessageBuilder<T>, device: u32) -> RouteMessageBuilder<T> {
+    let route = route.kind(RouteType::Local).scope(RouteScope::Host);
+    route.output_interface(device).table_id(TABLE_DIVERTED).priority(device)
+}
+
+/// The switch of `lo`, which container engines turn where they set up no network for IPv6.
+const NO_IPV6: &str = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+
+fn ipv6_is_off() -> bool {
+    std::fs::read_to_string(NO_IPV6).is_ok_and(|text| text.trim() == "1")
+}
+
 /// Container engines switch IPv6 off where they set up no network for it; then the address below would be refused. In a container
 /// `/proc/sys` cannot be written to; one that is mounted anew can, and this process alone sees it.
 pub(super) fn enable_ipv6() -> Result<(), CaptureError> {
-    let switch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
-    let off = std::fs::read_to_string(switch).is_ok_and(|text| text.trim() == "1");
-    if !off {
+    if !ipv6_is_off() {
         return Ok(());
     }
-    let enable = || std::fs::write(switch, "0");
+    let enable = || std::fs::write(NO_IPV6, "0");
     let enabled = match enable() {
         Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             mount_proc().map_err(std::io::Error::from).and_then(|()| enable())

@@ -39,6 +39,11 @@ pub enum FleetError {
     /// That would cut off the proxy itself.
     #[error("that is the proxy's own network namespace")]
     OwnNamespace,
+    /// A published port would lead to itself.
+    #[error(
+        "cannot publish port {0} on itself: where the network is shared with the workload, the port outside must be another than the one inside"
+    )]
+    SamePort(u16),
     /// What the keeper held cannot be read.
     #[error("what an earlier proxy left behind cannot be used: {0}")]
     Kept(String),

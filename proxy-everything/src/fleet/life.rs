@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use policy::Compat;
+
 use super::{Fleet, FleetError, Given, Member, Origin, Wanted};
 use crate::{
     admin::Administered,
@@ -228,19 +230,19 @@ impl Fleet {
 
 /// Puts the CA into the trust stores of the root file system that `pid` sees. That may be a file system of the workload's own making,
 /// which need not ever answer.
-pub(super) async fn trust(pid: u32, ca: String) {
-    let installed = tokio::task::spawn_blocking(move || install(pid, &ca));
+pub(super) async fn trust(pid: u32, ca: String, compat: Compat) {
+    let installed = tokio::task::spawn_blocking(move || install(pid, &ca, compat));
     if tokio::time::timeout(TRUST, installed).await.is_err() {
         tracing::warn!(pid, "the workload's file system does not answer: its trust store may be as it was");
     }
 }
 
-fn install(pid: u32, ca: &str) {
+fn install(pid: u32, ca: &str, compat: Compat) {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let root = File::options().read(true).custom_flags(flags).open(format!("/proc/{pid}/root"));
     match root {
         Ok(root) => {
-            let installed = trust::install(root.as_fd(), ca, &trust::system_bundle());
+            let installed = trust::install(root.as_fd(), ca, &trust::system_bundle(), compat);
             // The CA of one workload is nothing that this machine should trust.
             if let [(_, TrustError::OwnRoot)] = installed.refused.as_slice() {
                 return tracing::info!(pid, "no trust store of its own: see `ca env`");

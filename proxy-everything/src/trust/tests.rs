@@ -51,7 +51,7 @@ impl World {
     }
 
     fn install(&self, ca_pem: &str) -> Installed {
-        install(File::open(self.path("/")).unwrap().as_fd(), ca_pem, SYSTEM)
+        install(File::open(self.path("/")).unwrap().as_fd(), ca_pem, SYSTEM, Compat::Strict)
     }
 
     fn assert_host_untouched(&self) {
@@ -86,6 +86,23 @@ fn a_container_without_a_bundle_gets_one() {
     for (path, mode) in [("/etc/ssl", 0o755), (INSIDE_DIR, 0o755), (CUSTOMARY, 0o644), (INSIDE_CA, 0o644)] {
         assert_eq!(fs::metadata(world.path(path)).unwrap().mode() & 0o7777, mode, "{path}");
     }
+}
+
+#[test]
+fn images_for_another_system_find_it() {
+    let world = World::new();
+    let place = world.path(CLOUDFLARE);
+    let root = File::open(world.path("/")).unwrap();
+    assert!(world.install(A).refused.is_empty() && !place.exists());
+    let installed = install(root.as_fd(), A, SYSTEM, Compat::Cloudflare);
+    assert!(installed.refused.is_empty(), "{installed:?}");
+    assert_eq!(world.text(CLOUDFLARE), A);
+    // A link there leads nowhere.
+    fs::remove_file(&place).unwrap();
+    symlink(world.host().join("canary"), &place).unwrap();
+    install(root.as_fd(), B, SYSTEM, Compat::Cloudflare);
+    assert_eq!(world.text(CLOUDFLARE), B);
+    world.assert_host_untouched();
 }
 
 #[test]
@@ -372,7 +389,7 @@ fn our_own_root_is_refused() {
         // Of this thread alone, so that a failure cannot reach the trust store of this machine.
         unshare(CloneFlags::CLONE_FS).unwrap();
         nix::unistd::chroot(&path).unwrap();
-        let installed = install(File::open("/").unwrap().as_fd(), A, SYSTEM);
+        let installed = install(File::open("/").unwrap().as_fd(), A, SYSTEM, Compat::Strict);
         assert!(installed.changed.is_empty());
         assert!(matches!(installed.refused[..], [(_, TrustError::OwnRoot)]), "{installed:?}");
     })
@@ -390,7 +407,7 @@ fn an_unprivileged_user_is_refused_what_it_may_not_do() {
     thread::spawn(move || {
         // The file system ids are a thread's own; with them go the capabilities over files.
         nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
-        let installed = install(root.as_fd(), A, SYSTEM);
+        let installed = install(root.as_fd(), A, SYSTEM, Compat::Strict);
         for path in [CUSTOMARY, INSIDE_CA] {
             assert!(reason(&installed, path).unwrap().contains("Permission denied"), "{installed:?}");
         }

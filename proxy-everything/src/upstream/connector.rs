@@ -16,9 +16,12 @@ use hyper_util::rt::TokioIo;
 use policy::{Authority, Scheme, Tunnel};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{LookupError, stream::UpstreamStream};
+use super::{
+    LookupError,
+    stream::{Revoked, UpstreamStream},
+};
 use crate::{
     config::Limits,
     error::{TlsFault, UpstreamError},
@@ -75,13 +78,21 @@ impl Inner {
         let authority =
             Authority::parse(authority, scheme).map_err(|_| UpstreamError::Resolve(LookupError::NoName))?;
         let (tcp, address) = self.dial(Some(scheme), &authority).await?;
+        let allowed = |rules: &Rules| rules.may_dial(Some(scheme), &authority, address);
         match scheme {
-            Scheme::Http => Ok(UpstreamStream::plain(tcp, address)),
+            Scheme::Http => Ok(UpstreamStream::plain(tcp, address, self.revoked(scheme, authority, address))),
             Scheme::Https => {
-                let opened = self.handshake(tcp, address, &authority);
-                self.in_force.hold(|rules| rules.may_dial(Some(scheme), &authority, address), opened).await
+                let stream = self.in_force.hold(allowed, self.handshake(tcp, &authority)).await?;
+                Ok(UpstreamStream::tls(stream, address, self.revoked(scheme, authority, address)))
             }
         }
+    }
+
+    /// Completes when no request of this scheme for `authority` may go to `address` any more.
+    fn revoked(&self, scheme: Scheme, authority: Authority, address: SocketAddr) -> Revoked {
+        let in_force = self.in_force.clone();
+        let denied = move |rules: &Rules| (!rules.may_dial(Some(scheme), &authority, address)).then_some(());
+        Box::pin(async move { in_force.until(denied).await })
     }
 
     async fn dial(
@@ -123,9 +134,8 @@ impl Inner {
     async fn handshake(
         &self,
         tcp: TcpStream,
-        address: SocketAddr,
         authority: &Authority,
-    ) -> Result<UpstreamStream, UpstreamError> {
+    ) -> Result<TlsStream<TcpStream>, UpstreamError> {
         let name = match (authority.host.name(), authority.host.address()) {
             (Some(name), _) => ServerName::try_from(name.to_owned()).map_err(|_| TlsFault::WrongName),
             (None, Some(ip)) => Ok(ServerName::from(ip)),
@@ -134,8 +144,6 @@ impl Inner {
         let handshake = self.tls.connect(name.map_err(UpstreamError::Tls)?, tcp);
         let stream =
             timeout(self.limits.tls_handshake(), handshake).await.map_err(|_| UpstreamError::TlsTimeout)?;
-        stream
-            .map(|stream| UpstreamStream::tls(stream, address))
-            .map_err(|error| UpstreamError::Tls(error.into()))
+        stream.map_err(|error| UpstreamError::Tls(error.into()))
     }
 }

@@ -1,7 +1,9 @@
 //! One connection to an upstream, plain or TLS, and what the pool must know about it: whether HTTP/2 was negotiated, and
-//! which address it goes to, for the record.
+//! which address it goes to, for the record. It breaks when a new policy denies all that it could be for: a server that has stopped
+//! reading must not get the rest of an upload when it goes on.
 
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -22,7 +24,12 @@ pub struct UpstreamAddress(pub SocketAddr);
 pub(super) struct UpstreamStream {
     transport: Transport,
     address: SocketAddr,
+    /// None once it is.
+    revoked: Option<Revoked>,
 }
+
+/// Completes when the connection must end.
+pub(super) type Revoked = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 enum Transport {
     Plain(TcpStream),
@@ -30,12 +37,28 @@ enum Transport {
 }
 
 impl UpstreamStream {
-    pub(super) fn plain(stream: TcpStream, address: SocketAddr) -> Self {
-        Self { transport: Transport::Plain(stream), address }
+    pub(super) fn plain(stream: TcpStream, address: SocketAddr, revoked: Revoked) -> Self {
+        Self { transport: Transport::Plain(stream), address, revoked: Some(revoked) }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr) -> Self {
-        Self { transport: Transport::Tls(Box::new(stream)), address }
+    pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, revoked: Revoked) -> Self {
+        Self { transport: Transport::Tls(Box::new(stream)), address, revoked: Some(revoked) }
+    }
+
+    /// An error once the connection is revoked; closing it resets it then, and what was not sent yet is not sent.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Some(revoked) = &mut self.revoked {
+            if revoked.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.revoked = None;
+            let tcp = match &self.transport {
+                Transport::Plain(stream) => stream,
+                Transport::Tls(stream) => stream.get_ref().0,
+            };
+            tcp.set_zero_linger()?;
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 }
 
@@ -57,6 +80,7 @@ impl AsyncRead for UpstreamStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -66,6 +90,7 @@ impl AsyncRead for UpstreamStream {
 
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write(cx, data),
@@ -77,6 +102,7 @@ impl AsyncWrite for UpstreamStream {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, data),
@@ -91,6 +117,7 @@ impl AsyncWrite for UpstreamStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
@@ -98,6 +125,7 @@ impl AsyncWrite for UpstreamStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),

@@ -116,6 +116,20 @@ fn touching_does_nothing() {
 }
 
 #[test]
+fn what_is_in_force_already_is_no_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.yaml");
+    fs::write(&file, "# 1\n").unwrap();
+    for (known, change) in [("# 1\n", None), ("# 0\n", Some("# 1\n".to_owned()))] {
+        let files = Arc::new(PolicyFiles::at(std::slice::from_ref(&file)).with(vec![known.to_owned()]));
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_owned();
+        let mut watched = Watched { _directory: directory, root, watch: Watch::new(files, None) };
+        assert_eq!(watched.change(), change, "{known}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_a_fault() {
     let mut watched = Watched::new("# 1\n");
     let file = watched.path("policy.yaml");
