@@ -47,16 +47,17 @@ impl Overrides {
         })
     }
 
-    /// Whether it can stand before `document`: every handler is there and fits where it is named, all bounds hold, and what is printed
-    /// reads the same again. The fault has no place in any text.
-    pub fn check(&self, document: &Document) -> Result<(), Fault> {
+    /// The same before `document`, whose `compat` says what patterns mean. Every handler has to be there and to fit where it is named,
+    /// all bounds have to hold, and what is printed has to read the same again. The fault has no place in any text.
+    pub fn under(&self, document: &Document) -> Result<Self, Fault> {
         if *self == Self::default() {
-            return Ok(());
+            return Ok(Self::default());
         }
-        let again = Self::parse(&self.to_json(), document)
+        let text = self.to_json();
+        let again = Self::parse(&text, document)
             .map_err(|fault| Fault::new(Position::START, fault.message).suggesting(fault.suggestion))?;
-        if again == *self {
-            return Ok(());
+        if again.to_json() == text {
+            return Ok(again);
         }
         Err(Fault::new(Position::START, "it has characters that cannot be written down and read again"))
     }

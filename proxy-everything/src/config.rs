@@ -135,7 +135,7 @@ impl Generation {
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
         // Handlers that are not there would be left out of their chains.
-        overrides.check(&document.parsed).map_err(ConfigError::overrides)?;
+        let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
         let bound = load::bindings(&policy, &document, &limits, surroundings)?;

@@ -23,7 +23,7 @@ fn changed(document: &Document, changes: &[(Verb, &str)]) -> Overrides {
         let next = overrides
             .change(*verb, body, document)
             .unwrap_or_else(|fault| panic!("{verb:?} {body}: {fault}"));
-        next.check(document).unwrap();
+        assert_eq!(next.under(document), Ok(next.clone()));
         next
     })
 }
@@ -199,12 +199,16 @@ fn a_document_under_which_it_makes_no_sense_is_told() {
         ("", "unknown handler `wasm`"),
         ("handlers: { wasm: { deny: {} } }", "`params` are for handlers with `wasm`"),
     ] {
-        let fault = overrides.check(&Document::parse(text).unwrap()).unwrap_err().to_string();
+        let fault = overrides.under(&Document::parse(text).unwrap()).unwrap_err().to_string();
         assert!(fault.contains(wanted), "{fault}");
     }
     let loose = Document::parse("compat: cloudflare").unwrap();
     let overrides = changed(&loose, &[(Verb::AllowHost, r#"{"host":"google.*"}"#)]);
-    assert!(overrides.check(&Document::default()).is_err());
+    assert!(overrides.under(&Document::default()).is_err());
+    // The same words, with the meaning that they have there.
+    let overrides = changed(&loose, &[(Verb::AllowHost, r#"{"host":"*.test"}"#)]);
+    let strict = changed(&Document::default(), &[(Verb::AllowHost, r#"{"host":"*.test"}"#)]);
+    assert_eq!(overrides.under(&Document::default()), Ok(strict));
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn there_are_bounds() {
     let body = serde_json::json!({ "hosts": globs }).to_string();
     let full = changed(&document, &[(Verb::SetAllowedHosts, &body)]);
     let more = full.change(Verb::AllowHost, r#"{"host":"a.*.c.test"}"#, &document).unwrap();
-    assert!(more.check(&document).unwrap_err().message.contains("more than 1000 patterns"));
+    assert!(more.under(&document).unwrap_err().message.contains("more than 1000 patterns"));
 }
 
 fn change() -> impl Strategy<Value = (Verb, String)> {
@@ -248,7 +252,7 @@ proptest! {
         let document = document();
         let overrides = changes.iter().try_fold(Overrides::default(), |now, (verb, body)| now.change(*verb, body, &document));
         let overrides = overrides.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
-        prop_assert_eq!(overrides.check(&document), Ok(()));
+        prop_assert_eq!(overrides.under(&document), Ok(overrides.clone()));
         prop_assert_eq!(Overrides::parse(&overrides.to_json(), &document), Ok(overrides));
     }
 

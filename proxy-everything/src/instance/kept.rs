@@ -33,9 +33,7 @@ impl KeptOverrides {
             opened => opened.and_then(|file| file.take(MAX_DOCUMENT as u64 + 1).read_to_string(&mut text)),
         }
         .map_err(|error| wrong(error.to_string()))?;
-        let overrides = Overrides::parse(&text, document).map_err(|fault| wrong(fault.to_string()))?;
-        overrides.check(document).map_err(|fault| wrong(fault.to_string()))?;
-        Ok(overrides)
+        Overrides::parse(&text, document).map_err(|fault| wrong(fault.to_string()))
     }
 
     /// Keeps `overrides`; when it returns they are on the disk. Whenever the machine stops, the file is a whole one.
