@@ -1,4 +1,5 @@
-//! Documents and their rules, spelled: what is printed here and read again is the same.
+//! Documents and their rules, spelled. Receives typed values, hands on JSON: what is printed here and read again is the same, so that
+//! a policy that was put together of several texts can be kept as one.
 
 use std::{fmt, net::SocketAddr};
 
