@@ -47,6 +47,16 @@ struct Seen {
     handlers: BTreeSet<String>,
 }
 
+impl Seen {
+    /// Both together, as far as they are told.
+    fn and(mut self, more: Self) -> Self {
+        self.requests += more.requests;
+        self.refused += more.refused;
+        self.handlers.extend(more.handlers);
+        self
+    }
+}
+
 /// The paths of an entry; `None` is all of them.
 type Paths = Option<BTreeSet<String>>;
 
@@ -120,9 +130,10 @@ fn draft_host(text: &mut String, host: &str, methods: &BTreeMap<String, Seen>, c
         sum.refused += seen.refused;
         sum.handlers.extend(seen.handlers.iter().cloned());
     }
-    // Beside an entry for all requests others would say nothing.
-    if entries.contains_key(&(None, false)) {
-        entries.retain(|(paths, listed), _| paths.is_none() && !listed);
+    // An entry without methods that asks for paths would refuse the ambiguous ones of every method.
+    if entries.keys().any(|(paths, _)| paths.is_none()) && entries.keys().any(|(_, listed)| !listed) {
+        let all = entries.into_values().reduce(|(methods, sum), (_, more)| (methods, sum.and(more)));
+        entries = all.map(|all| ((None, false), all)).into_iter().collect();
     }
     for ((paths, listed), (together, sum)) in entries {
         let methods = if listed { format!(", methods: {}", json!(together)) } else { String::new() };

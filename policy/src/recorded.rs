@@ -1,4 +1,5 @@
-//! Lines of the audit file, as far as policies can be tried on them or drafted from them.
+//! Lines of the audit file, as far as policies can be tried on them or drafted from them. Receives one line, hands on what it says
+//! about a request; what is not known here is passed over.
 
 use serde::Deserialize;
 use serde_json::Value;

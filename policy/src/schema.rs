@@ -61,26 +61,31 @@ mod tests {
                     .flatten()
                     .try_for_each(|item| check(rule, item, root))
                     .map(|()| true)?,
-                "minItems" => value.as_array().is_none_or(|list| list.len() as u64 >= rule.as_u64().unwrap()),
-                "maxProperties" => {
-                    value.as_object().is_none_or(|map| map.len() as u64 <= rule.as_u64().unwrap())
-                }
-                "minLength" => {
-                    value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
-                }
-                "maxLength" => {
-                    value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
-                }
-                "minimum" => value.as_i64().is_none_or(|number| number >= rule.as_i64().unwrap()),
-                "maximum" => value.as_i64().is_none_or(|number| number <= rule.as_i64().unwrap()),
-                "pattern" => value.as_str().is_none_or(|text| fits(rule.as_str().unwrap(), text)),
-                other => panic!("{other} is not known here"),
+                _ => bounds(key, rule, value),
             };
             if !good {
                 return Err(format!("{key} {rule}: {value}"));
             }
         }
         Ok(())
+    }
+
+    /// The rules about sizes and spelling.
+    fn bounds(key: &str, rule: &Value, value: &Value) -> bool {
+        match key {
+            "minItems" => value.as_array().is_none_or(|list| list.len() as u64 >= rule.as_u64().unwrap()),
+            "maxProperties" => value.as_object().is_none_or(|map| map.len() as u64 <= rule.as_u64().unwrap()),
+            "minLength" => {
+                value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
+            }
+            "maxLength" => {
+                value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
+            }
+            "minimum" => value.as_i64().is_none_or(|number| number >= rule.as_i64().unwrap()),
+            "maximum" => value.as_i64().is_none_or(|number| number <= rule.as_i64().unwrap()),
+            "pattern" => value.as_str().is_none_or(|text| fits(rule.as_str().unwrap(), text)),
+            other => panic!("{other} is not known here"),
+        }
     }
 
     fn list(rule: &Value) -> Vec<&Value> {

@@ -40,7 +40,7 @@ fn a_draft() {
 allowedHosts:
   - { host: "https://a.test:443", methods: ["GET","HEAD"], paths: ["/v1/users/*"] }  # 3 seen, through token
   - { host: "https://a.test:443", methods: ["POST"], paths: ["/x"] }  # 1 seen, 1 of them refused or noted
-  - { host: "http://b.test:80" }  # 1 seen
+  - { host: "http://b.test:80" }  # 2 seen
   - "https://p.test:443"  # passed through, unseen
 raw:
   - "db.test:5432"

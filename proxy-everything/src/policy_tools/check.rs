@@ -1,4 +1,5 @@
-//! `policy check`: whether a document is accepted, and what is odd in it.
+//! `policy check`: whether a document is accepted, and what is odd in it. Receives file names, hands on lines that editors jump to, or
+//! JSON, and the exit status.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `policy diff`: what a change changes.
+//! `policy diff`: what a change changes. Receives two file names, hands on a line for each difference and an exit status that says
+//! whether more passes.
 
 use std::path::{Path, PathBuf};
 

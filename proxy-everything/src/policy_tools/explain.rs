@@ -1,4 +1,5 @@
-//! `policy explain`: how one request is decided, step by step, and what the workload is told of a refusal.
+//! `policy explain`: how one request is decided, step by step, and what the workload is told of a refusal. Receives a method, a URL and
+//! file names; asks the compiled policy and prints its own words.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `policy learn`: a draft from audit files.
+//! `policy learn`: a draft from audit files. Receives file names and what to look at, hands on a document for a person to read; what is
+//! in it is decided by the crate `policy`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `policy presets`: what there is, and what it says.
+//! `policy presets`: what there is, and what it says. The presets are in the program, so that a document means the same wherever it is
+//! read.
 
 use super::FAULTY;
 

@@ -1,4 +1,5 @@
-//! `policy test`: whether requests are decided as a person expects, or as they were before.
+//! `policy test`: whether requests are decided as a person expects, or as they were before. Receives documents, lists of cases and audit
+//! files; hands on a line for each case, and what differs below it.
 
 use std::{collections::HashSet, path::PathBuf};
 

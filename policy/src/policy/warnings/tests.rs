@@ -17,78 +17,75 @@ const HANDLERS: &str = "
 secrets: { S: { env: S } }
 handlers: { h: { inject: { x: '${S}' } }, g: { deny: {} } }";
 
+/// Documents, each with its only warning.
+const ODD: &[(&str, &str)] = &[
+    ("allowedHosts: [a.test, b.test, A.test.]", "line 1: `a.test` is here a second time (line 1)"),
+    (
+        "deniedHosts:\n- a.example\n- '*.test'\n- b.a.test:443",
+        "line 4: `b.a.test:443` adds nothing: deniedHosts[1] *.test (line 3)",
+    ),
+    ("deniedHosts:\n- '*.test'\n- a.*.test", "line 3: `a.*.test` adds nothing"),
+    ("deniedHosts:\n- 10.0.0.0/8\n- 10.1.0.0/16", "line 3: `10.1.0.0/16` adds nothing"),
+    ("deniedHosts:\n- a.test\n- { host: a.test, methods: [GET] }", "line 3: `a.test` adds nothing"),
+    ("deniedHosts:\n- a.test\n- { host: a.test, monitor: true }", "line 3: `a.test` adds nothing"),
+    (
+        "allowedHosts: [a.test]\ndeniedHosts: ['*.test']",
+        "line 1: `a.test` lets nothing pass: deniedHosts[0] *.test (line 2) refuses",
+    ),
+    ("allowedHosts: [10.0.0.1]\ndeniedHosts: ['*']", "line 1: `10.0.0.1` lets nothing pass"),
+    ("allowedHosts: [a.test]\ndeniedHosts: ['*']\ncompat: cloudflare", "line 1: `a.test` lets nothing pass"),
+    (
+        "outboundByHost: { 'https://a.test': g }\ndeniedHosts: ['https://a.test']",
+        "line 1: `https://a.test` lets nothing pass",
+    ),
+    ("raw: ['a.test:22']\ndeniedHosts: [a.test]", "line 1: `a.test:22` lets nothing pass"),
+    ("resolve: { a.test: 127.0.0.1 }\ndeniedHosts: [a.test]", "`a.test` under `resolve` is never looked up"),
+    (
+        "allowedHosts:\n- '*.test'\n- '*.a.test'",
+        "line 3: `*.a.test` adds nothing: allowedHosts[0] *.test (line 2) allows",
+    ),
+    ("allowedHosts:\n- a.test\n- a.test:443", "line 3: `a.test:443` adds nothing"),
+    (
+        "allowedHosts:\n- '*.test'\n- { host: a.test, methods: [GET] }",
+        "line 3: `methods` and `paths` of `a.test` keep nothing out",
+    ),
+    ("allowedHosts: ['*']\nenableInternet: true", "`enableInternet` adds nothing"),
+    (
+        "allowedHosts: ['http://a.test', 'https://a.test']",
+        "line 1: `http://a.test` and `https://a.test` are one entry; write `a.test`",
+    ),
+    (
+        "outboundByHost: { a.test: g }\nallowedHosts: [b.test, 'http://c.test', 10.0.0.0/8]",
+        "line 1: `a.test` is never reached",
+    ),
+    (
+        "outboundByHost: { 'https://a.test': g }\nallowedHosts: ['http://a.test']",
+        "line 1: `https://a.test` is never reached",
+    ),
+    ("outboundByHost: { 10.0.0.1: g }\nallowedHosts: [10.0.0.2]", "line 1: `10.0.0.1` is never reached"),
+    (
+        "outboundByHost: { a.test: [{ handlers: g, methods: [GET, POST] }, { handlers: g, methods: [GET], paths: [/a] }] }",
+        "line 1: a rule for `a.test` is never used",
+    ),
+    (
+        "outbound: [{ handlers: g, methods: [GET] }, { handlers: g, methods: [GET], name: second }]",
+        "line 1: second for `*` is never used",
+    ),
+    ("outboundByHost: { 'http://a.test': h }", "line 1: `http://a.test` is without TLS"),
+    ("passthrough: [a.test]", "line 1: TLS to `a.test` is never passed through"),
+    (
+        "passthrough: [a.test]\nallowedHosts: [a.test]\noutboundByHost: { a.test: g }",
+        "TLS to `a.test` is never passed through",
+    ),
+    (
+        "passthrough: [a.test]\nallowedHosts: [{ host: a.test, methods: [GET] }]",
+        "TLS to `a.test` is never passed through",
+    ),
+];
+
 #[test]
 fn what_is_odd() {
-    for (text, wanted) in [
-        ("allowedHosts: [a.test, b.test, A.test.]", "line 1: `a.test` is here a second time (line 1)"),
-        (
-            "deniedHosts:\n- a.example\n- '*.test'\n- b.a.test:443",
-            "line 4: `b.a.test:443` adds nothing: deniedHosts[1] *.test (line 3)",
-        ),
-        ("deniedHosts:\n- '*.test'\n- a.*.test", "line 3: `a.*.test` adds nothing"),
-        ("deniedHosts:\n- 10.0.0.0/8\n- 10.1.0.0/16", "line 3: `10.1.0.0/16` adds nothing"),
-        ("deniedHosts:\n- a.test\n- { host: a.test, methods: [GET] }", "line 3: `a.test` adds nothing"),
-        ("deniedHosts:\n- a.test\n- { host: a.test, monitor: true }", "line 3: `a.test` adds nothing"),
-        (
-            "allowedHosts: [a.test]\ndeniedHosts: ['*.test']",
-            "line 1: `a.test` lets nothing pass: deniedHosts[0] *.test (line 2) refuses",
-        ),
-        ("allowedHosts: [10.0.0.1]\ndeniedHosts: ['*']", "line 1: `10.0.0.1` lets nothing pass"),
-        (
-            "allowedHosts: [a.test]\ndeniedHosts: ['*']\ncompat: cloudflare",
-            "line 1: `a.test` lets nothing pass",
-        ),
-        (
-            "outboundByHost: { 'https://a.test': g }\ndeniedHosts: ['https://a.test']",
-            "line 1: `https://a.test` lets nothing pass",
-        ),
-        ("raw: ['a.test:22']\ndeniedHosts: [a.test]", "line 1: `a.test:22` lets nothing pass"),
-        (
-            "resolve: { a.test: 127.0.0.1 }\ndeniedHosts: [a.test]",
-            "`a.test` under `resolve` is never looked up",
-        ),
-        (
-            "allowedHosts:\n- '*.test'\n- '*.a.test'",
-            "line 3: `*.a.test` adds nothing: allowedHosts[0] *.test (line 2) allows",
-        ),
-        ("allowedHosts:\n- a.test\n- a.test:443", "line 3: `a.test:443` adds nothing"),
-        (
-            "allowedHosts:\n- '*.test'\n- { host: a.test, methods: [GET] }",
-            "line 3: `methods` and `paths` of `a.test` keep nothing out",
-        ),
-        ("allowedHosts: ['*']\nenableInternet: true", "`enableInternet` adds nothing"),
-        (
-            "allowedHosts: ['http://a.test', 'https://a.test']",
-            "line 1: `http://a.test` and `https://a.test` are one entry; write `a.test`",
-        ),
-        (
-            "outboundByHost: { a.test: g }\nallowedHosts: [b.test, 'http://c.test', 10.0.0.0/8]",
-            "line 1: `a.test` is never reached",
-        ),
-        (
-            "outboundByHost: { 'https://a.test': g }\nallowedHosts: ['http://a.test']",
-            "line 1: `https://a.test` is never reached",
-        ),
-        ("outboundByHost: { 10.0.0.1: g }\nallowedHosts: [10.0.0.2]", "line 1: `10.0.0.1` is never reached"),
-        (
-            "outboundByHost: { a.test: [{ handlers: g, methods: [GET, POST] }, { handlers: g, methods: [GET], paths: [/a] }] }",
-            "line 1: a rule for `a.test` is never used",
-        ),
-        (
-            "outbound: [{ handlers: g, methods: [GET] }, { handlers: g, methods: [GET], name: second }]",
-            "line 1: second for `*` is never used",
-        ),
-        ("outboundByHost: { 'http://a.test': h }", "line 1: `http://a.test` is without TLS"),
-        ("passthrough: [a.test]", "line 1: TLS to `a.test` is never passed through"),
-        (
-            "passthrough: [a.test]\nallowedHosts: [a.test]\noutboundByHost: { a.test: g }",
-            "TLS to `a.test` is never passed through",
-        ),
-        (
-            "passthrough: [a.test]\nallowedHosts: [{ host: a.test, methods: [GET] }]",
-            "TLS to `a.test` is never passed through",
-        ),
-    ] {
+    for (text, wanted) in ODD {
         let found = told(&format!("{text}{HANDLERS}"));
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].contains(wanted), "{text}: {found:?}");
