@@ -9,6 +9,7 @@ mod compat;
 mod laws;
 mod names;
 mod properties;
+mod run_time;
 mod treat;
 
 fn policy(text: &str) -> Policy {
