@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Document, Entry, Fault, HandlerSource, Origin, Pattern, Route,
@@ -39,7 +39,7 @@ pub enum Changed {
 
 impl Overrides {
     /// Reads what [`Overrides::to_json`] prints, or parts of it: `deniedHosts`, `allowedHosts`, `outboundByHost` and `outbound`, as a
-    /// document spells them. Handlers must be those of `document`.
+    /// document spells them; `outboundByHost` may be a list of such mappings too. Handlers must be those of `document`.
     pub fn parse(text: &str, document: &Document) -> Result<Self, Fault> {
         let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } =
             parse_overrides(text)?;
@@ -121,22 +121,18 @@ impl Overrides {
     }
 
     /// What [`Overrides::parse`] reads.
-    pub fn to_json(&self) -> String {
-        let list = |entries: &Vec<Entry>| entries.iter().map(Entry::to_json).collect::<Value>().to_string();
-        let by_host = Some(&self.outbound_by_host).filter(|routes| !routes.is_empty());
-        let outbound = Some(&self.outbound).filter(|routes| !routes.is_empty());
-        let members = [
-            ("deniedHosts", self.denied_hosts.as_ref().map(list)),
-            ("allowedHosts", self.allowed_hosts.as_ref().map(list)),
-            ("outboundByHost", by_host.map(|routes| routes_to_json(routes))),
-            (
-                "outbound",
-                outbound.map(|routes| routes.iter().map(Route::to_json).collect::<Value>().to_string()),
-            ),
-        ];
-        let members =
-            members.into_iter().filter_map(|(key, text)| text.map(|text| format!("\"{key}\":{text}")));
-        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    pub fn to_json(&self) -> Value {
+        let mut all = Map::new();
+        let list = |entries: &Vec<Entry>| Value::from(entries.iter().map(Entry::to_json).collect::<Vec<_>>());
+        all.extend(self.denied_hosts.as_ref().map(|entries| ("deniedHosts".into(), list(entries))));
+        all.extend(self.allowed_hosts.as_ref().map(|entries| ("allowedHosts".into(), list(entries))));
+        if !self.outbound_by_host.is_empty() {
+            all.insert("outboundByHost".into(), routes_to_json(&self.outbound_by_host));
+        }
+        if !self.outbound.is_empty() {
+            all.insert("outbound".into(), self.outbound.iter().map(Route::to_json).collect());
+        }
+        Value::Object(all)
     }
 }
 

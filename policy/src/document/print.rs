@@ -6,15 +6,14 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Enforcement, Entry, Route};
 use crate::Condition;
 
-/// Rules by pattern, as `outboundByHost` spells them, in their order, which a map of JSON values would not keep. Rules with one
-/// pattern stand together.
-pub(crate) fn routes_to_json(routes: &[Route]) -> String {
-    let same = |one: &Route, other: &Route| one.entry.pattern == other.entry.pattern;
-    let member = |rules: &[Route]| {
-        let pattern = rules.first().map(|rule| rule.entry.pattern.to_string()).unwrap_or_default();
-        format!("{}:{}", Value::from(pattern), rules.iter().map(Route::to_json).collect::<Value>())
+/// Rules by pattern, as `outboundByHost` spells them: a list of mappings with one key each, as their order may count.
+pub(crate) fn routes_to_json(routes: &[Route]) -> Value {
+    let of_one = |rules: &[Route]| {
+        let pattern = rules.iter().map(|route| route.entry.pattern.to_string()).take(1);
+        let rules = || rules.iter().map(Route::to_json).collect::<Value>();
+        pattern.map(|pattern| (pattern, rules())).collect::<Value>()
     };
-    format!("{{{}}}", routes.chunk_by(same).map(member).collect::<Vec<_>>().join(","))
+    routes.chunk_by(|one, next| one.entry.pattern == next.entry.pattern).map(of_one).collect()
 }
 
 impl Entry {

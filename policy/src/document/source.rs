@@ -61,6 +61,7 @@ pub(crate) struct OverrideSource {
     pub(crate) denied_hosts: Option<Vec<RuleWords>>,
     #[serde(deserialize_with = "some")]
     pub(crate) allowed_hosts: Option<Vec<RuleWords>>,
+    #[serde(deserialize_with = "joined")]
     pub(crate) outbound_by_host: Entries<RouteWords>,
     #[serde(deserialize_with = "some")]
     pub(crate) outbound: Option<RouteWords>,
@@ -272,6 +273,12 @@ fn message(error: &Error) -> String {
 /// list does, so such a key is an empty value here.
 fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// One mapping, or a list of them.
+fn joined<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Entries<RouteWords>, D::Error> {
+    let (_, list) = one_or_many::<Entries<RouteWords>, D>(deserializer)?;
+    Ok(Entries(list.into_iter().flat_map(|entries| entries.value.0).collect()))
 }
 
 impl<V> Default for Entries<V> {

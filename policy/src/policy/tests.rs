@@ -9,7 +9,6 @@ mod compat;
 mod laws;
 mod names;
 mod properties;
-mod run_time;
 mod treat;
 
 fn policy(text: &str) -> Policy {

@@ -76,7 +76,7 @@ impl Member {
             origin: self.origin.clone(),
             generation: generation.number(),
             policy: generation.document().parts().to_vec(),
-            overrides: generation.overrides().to_json(),
+            overrides: generation.overrides().to_json().to_string(),
             files: self.files.clone(),
             publish: self.publish.clone(),
             pid: self.pid,

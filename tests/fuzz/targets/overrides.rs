@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     for document in DOCUMENTS.iter() {
         match Overrides::parse(text, document) {
             Ok(overrides) => {
-                let again = Overrides::parse(&overrides.to_json(), document);
+                let again = Overrides::parse(&overrides.to_json().to_string(), document);
                 assert_eq!(again.as_ref(), Ok(&overrides));
                 drop(Policy::compile(document, &overrides));
             }

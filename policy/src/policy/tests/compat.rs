@@ -84,7 +84,7 @@ fn the_order_of_globs_survives_being_written_and_read() {
         Document::parse("compat: cloudflare\nhandlers: { h: { deny: {} }, g: { deny: {} } }").unwrap();
     let text = "outboundByHost: { 'z*': g, '*.test': h, 'a*': g, b.test: [{ handlers: h, methods: [GET] }, { handlers: g }] }";
     let read = Overrides::parse(text, &document).unwrap();
-    let again = Overrides::parse(&read.to_json(), &document).unwrap();
+    let again = Overrides::parse(&read.to_json().to_string(), &document).unwrap();
     assert_eq!(again, read);
     let order = |all: &Overrides| {
         all.outbound_by_host.iter().map(|r| r.entry.pattern.to_string()).collect::<Vec<_>>()
