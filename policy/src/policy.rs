@@ -86,23 +86,19 @@ impl Policy {
         };
         let by_host = "outboundByHost";
         Self {
-            denied: List::new("deniedHosts", Labelled::ByNumber, denied().filter(is(Enforcement::Enforce))),
-            monitored: List::new(
-                "deniedHosts",
-                Labelled::ByNumber,
-                denied().filter(is(Enforcement::Monitor)),
-            ),
+            denied: List::new("deniedHosts", Labelled::Number, denied().filter(is(Enforcement::Enforce))),
+            monitored: List::new("deniedHosts", Labelled::Number, denied().filter(is(Enforcement::Monitor))),
             allowed: overrides
                 .allowed(document)
-                .map(|entries| List::new("allowedHosts", Labelled::ByNumber, entries)),
+                .map(|entries| List::new("allowedHosts", Labelled::Number, entries)),
             routes: [
-                routes(Step::RunTimeByHost, Labelled::ByPattern, by_host, &overrides.outbound_by_host),
-                routes(Step::OutboundByHost, Labelled::ByPattern, by_host, &document.outbound_by_host),
-                routes(Step::RunTimeOutbound, Labelled::ByKey, "outbound", &overrides.outbound),
-                routes(Step::Outbound, Labelled::ByKey, "outbound", &document.outbound),
+                routes(Step::RunTimeByHost, Labelled::Pattern, by_host, &overrides.outbound_by_host),
+                routes(Step::OutboundByHost, Labelled::Pattern, by_host, &document.outbound_by_host),
+                routes(Step::RunTimeOutbound, Labelled::Key, "outbound", &overrides.outbound),
+                routes(Step::Outbound, Labelled::Key, "outbound", &document.outbound),
             ],
             bindings,
-            raw: List::new("raw", Labelled::ByPattern, &document.raw),
+            raw: List::new("raw", Labelled::Pattern, &document.raw),
             passthrough: treat::passthrough(&document.passthrough),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
             enforcement: document.enforcement,

@@ -101,11 +101,11 @@ impl List {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Labelled {
     /// By its pattern, and by counting.
-    ByNumber,
+    Number,
     /// By its pattern.
-    ByPattern,
+    Pattern,
     /// There is mostly one alone.
-    ByKey,
+    Key,
 }
 
 /// Makes the labels of one list. The places are counted in each document for itself.
@@ -126,10 +126,10 @@ impl Labels<'_> {
         let Entry { pattern, origin, .. } = entry;
         let alone = entry.condition.is_empty() && matches!(origin, Origin::Document { source: None, .. });
         Rule::new(match self.labelled {
-            Labelled::ByNumber => format!("{name}{key}[{place}] {pattern} ({origin})"),
-            Labelled::ByPattern => format!("{name}{key} {pattern} ({origin})"),
-            Labelled::ByKey if alone => format!("{name}{key}"),
-            Labelled::ByKey => format!("{name}{key} ({origin})"),
+            Labelled::Number => format!("{name}{key}[{place}] {pattern} ({origin})"),
+            Labelled::Pattern => format!("{name}{key} {pattern} ({origin})"),
+            Labelled::Key if alone => format!("{name}{key}"),
+            Labelled::Key => format!("{name}{key} ({origin})"),
         })
     }
 }

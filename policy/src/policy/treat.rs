@@ -106,7 +106,7 @@ pub(super) fn passthrough(entries: &[Entry]) -> List {
     let pattern = |pattern: &Pattern| Pattern { port: port(pattern.port), ..pattern.clone() };
     List::with_patterns(
         "passthrough",
-        Labelled::ByPattern,
+        Labelled::Pattern,
         entries.iter().map(|entry| (pattern(&entry.pattern), entry)),
     )
 }
