@@ -9,10 +9,12 @@ PROFILE ?= release
 CARGO ?= cargo
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 SDK := handlers/sdk/js
+CLIENT := handlers/sdk/client
 PROGRAMS := $(wildcard handlers/examples/*.js handlers/tests/guests/*.js handlers/tests/guests/*.ts)
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
+HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test lint deny setup-deny handlers setup setup-handlers setup-test clean
+.PHONY: help build demo test bench-policy lint deny setup-deny handlers types setup setup-handlers setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,10 +26,13 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers lint ## everything that CI runs
+test: setup-test handlers types lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+
+bench-policy: setup ## what a decision costs, by the number of rules
+	$(CARGO) bench -p policy --bench decide
 
 lint: setup ## format and clippy
 	$(CARGO) fmt --all --check
@@ -49,13 +54,24 @@ $(SDK)/node_modules: $(SDK)/package-lock.json
 vpath %.js handlers/examples handlers/tests/guests
 vpath %.ts handlers/tests/guests
 BUILD_HANDLER = mkdir -p $(@D) && "$$(tools/node)" $(SDK)/build.mjs $< -o $@
-SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js) $(SDK)/build.mjs handlers/wit/handler.wit
+SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js) $(SDK)/build.mjs $(SDK)/component.mjs handlers/wit/handler.wit
 
 target/handlers/%.wasm: %.js $(SDK_FILES)
 	$(BUILD_HANDLER)
 
 target/handlers/%.wasm: %.ts $(SDK_FILES)
 	$(BUILD_HANDLER)
+
+# The classes of programs: what Node and the component have in common is in these files.
+target/handlers/client-%.wasm: $(CLIENT)/examples/%.js $(SDK_FILES) $(CLIENT)/build.mjs $(wildcard $(CLIENT)/src/*.js)
+	mkdir -p $(@D) && "$$(tools/node)" $(CLIENT)/build.mjs $< -o $@
+
+types: setup-handlers $(CLIENT)/node_modules ## the client's types, against its modules and programs
+	"$$(tools/node)" $(CLIENT)/node_modules/typescript/bin/tsc -p $(CLIENT)
+
+$(CLIENT)/node_modules: $(CLIENT)/package-lock.json
+	cd $(CLIENT) && npm install --ignore-scripts --no-save --no-audit --no-fund
+	touch $@
 
 setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build
@@ -68,4 +84,4 @@ setup-test: ## installs what the tests need besides
 
 clean: ## removes what was built
 	$(CARGO) clean
-	rm -rf $(SDK)/node_modules
+	rm -rf $(SDK)/node_modules $(CLIENT)/node_modules

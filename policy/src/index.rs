@@ -17,6 +17,9 @@ use ipnet::IpNet;
 
 use crate::{CanonicalHost, Pattern, Scheme, condition::Message, host::Kind, pattern::Target};
 
+/// Patterns for one host that are looked at for a wider one.
+const MAX_LOOKED_AT: usize = 64;
+
 /// What a pattern's scheme and port are compared with. No scheme is a connection that is not HTTP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
@@ -198,6 +201,94 @@ impl Index {
             .any(|(net, scopes)| range.contains(&net) && scopes.find(asked, &mut |_| true).is_some())
     }
 
+    /// The place of a pattern that matches all that `pattern` matches and that is `wanted`; `pattern` itself is one. It is not found
+    /// in every case, and never where there is none.
+    pub(crate) fn covering(&self, pattern: &Pattern, mut wanted: impl FnMut(usize) -> bool) -> Option<usize> {
+        let mut covers = |scopes: &mut dyn Iterator<Item = &Scope>| {
+            let mut scopes = scopes.take(MAX_LOOKED_AT).filter(|scope| scope.covers(pattern));
+            scopes.find(|scope| wanted(scope.place)).map(|scope| scope.place)
+        };
+        // The widest are last.
+        let found = match &pattern.target {
+            Target::Any => None,
+            Target::Name(name) => {
+                let exact = self.names.get(name).and_then(|scopes| covers(&mut scopes.0.iter().rev()));
+                let globs = || {
+                    self.globs_above(name).find_map(|slots| {
+                        let slots = slots.iter().rev().filter(|slot| slot.matches(name));
+                        covers(&mut slots.map(|slot| &slot.scope))
+                    })
+                };
+                let loose =
+                    self.loose.iter().take(MAX_LOOKED_AT).filter(|slot| slot.matcher.is_match(&**name));
+                let found = exact.or_else(globs);
+                found.or_else(|| covers(&mut loose.map(|slot| &slot.scope)))
+            }
+            Target::Glob(glob) => {
+                let text = glob.glob();
+                let end = text.rfind("*.").and_then(|star| text.get(star + 1..)).unwrap_or_default();
+                self.globs_above(end).find_map(|slots| {
+                    let slots = slots.iter().rev().filter(|slot| slot.matcher.is_none() || slot.text == text);
+                    covers(&mut slots.map(|slot| &slot.scope))
+                })
+            }
+            Target::Loose(glob) => {
+                let same = self.loose.iter().filter(|slot| slot.matcher.glob() == glob);
+                covers(&mut same.map(|slot| &slot.scope))
+            }
+            Target::Network(net) => {
+                let wider = self.networks_of(net.network()).filter(|(other, _)| other.contains(net));
+                covers(&mut wider.flat_map(|(_, scopes)| scopes.0.iter().rev()))
+            }
+        };
+        found.or_else(|| covers(&mut self.any.0.iter().rev()))
+    }
+
+    /// The places of patterns that match a host, for whichever scheme and port.
+    pub(crate) fn matching(&self, host: &CanonicalHost) -> Vec<usize> {
+        let mut found: Vec<&Scope> = Vec::new();
+        match &host.0 {
+            Kind::Name(name) => {
+                found.extend(self.names.get(name).into_iter().flat_map(|scopes| &scopes.0));
+                let globs = self.globs_above(name).flatten().filter(|slot| slot.matches(name));
+                found.extend(globs.map(|slot| &slot.scope));
+            }
+            Kind::Address(address) => {
+                found.extend(self.networks_of(*address).flat_map(|(_, scopes)| &scopes.0));
+            }
+        }
+        let text = host.to_string();
+        found.extend(self.loose.iter().filter(|slot| slot.matcher.is_match(&text)).map(|slot| &slot.scope));
+        found.extend(&self.any.0);
+        found.into_iter().map(|scope| scope.place).collect()
+    }
+
+    /// The globs whose literal end a name has, if a label or more is before it.
+    fn globs_above<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Vec<GlobSlot>> {
+        name.match_indices('.').filter_map(|(dot, _)| name.get(dot + 1..).and_then(|end| self.globs.get(end)))
+    }
+
+    /// Whether a pattern could match something that `pattern` matches. For other patterns than names and addresses always.
+    pub(crate) fn touches(&self, pattern: &Pattern) -> bool {
+        let any = |scopes: &Scopes| scopes.0.iter().any(|scope| scope.touches(pattern));
+        if !self.loose.is_empty() || any(&self.any) {
+            return true;
+        }
+        match &pattern.target {
+            Target::Name(name) => {
+                self.names.get(name).is_some_and(any)
+                    || self
+                        .globs_above(name)
+                        .flatten()
+                        .any(|slot| slot.scope.touches(pattern) && slot.matches(name))
+            }
+            Target::Network(net) if net.prefix_len() == net.max_prefix_len() => {
+                self.networks_of(net.addr()).any(|(_, scopes)| any(scopes))
+            }
+            Target::Network(_) | Target::Glob(_) | Target::Loose(_) | Target::Any => true,
+        }
+    }
+
     fn networks_of(&self, address: IpAddr) -> impl Iterator<Item = (IpNet, &Scopes)> {
         self.prefixes.iter().rev().filter_map(move |&length| {
             let net = IpNet::new(address, length).ok()?.trunc();
@@ -231,6 +322,16 @@ impl Scope {
     /// The more is said, the earlier; at last the order of the document.
     fn rank(&self) -> (bool, bool, Requests, usize) {
         (self.port.is_none(), self.scheme.is_none(), self.requests, self.place)
+    }
+
+    fn covers(&self, pattern: &Pattern) -> bool {
+        (self.port.is_none() || self.port == pattern.port)
+            && (self.scheme.is_none() || self.scheme == pattern.scheme)
+    }
+
+    fn touches(&self, pattern: &Pattern) -> bool {
+        let port = self.port.is_none() || pattern.port.is_none() || self.port == pattern.port;
+        port && (self.scheme.is_none() || pattern.scheme.is_none() || self.scheme == pattern.scheme)
     }
 
     fn admits(&self, asked: Asked) -> bool {

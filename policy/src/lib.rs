@@ -20,31 +20,42 @@
 
 mod address;
 mod authority;
+mod cases;
 mod condition;
 mod decision;
+mod diff;
 mod document;
 mod fault;
 mod host;
 mod index;
+mod learn;
 mod overrides;
 mod path;
 mod pattern;
 mod policy;
+mod recorded;
+mod schema;
+mod url;
 
 pub use address::AddressRefusal;
 pub use authority::{Authority, Scheme};
+pub use cases::{Case, Expect};
 pub use condition::Condition;
 pub use decision::{
     Binding, BindingId, ConnectionFacts, Decision, Denial, Protocol, Reason, RequestFacts, Rule, Treatment,
     Tunnel,
 };
+pub use diff::{Change, Diff, Difference, diff};
 pub use document::{
     Answer, Compat, Dns, DnsType, Document, Enforcement, Entry, HandlerSource, Limits, Origin, Part, Preset,
     ResolveEntry, ResolveTarget, Route, SecretSource, Template, TemplatePart, presets,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
+pub use learn::{Denied, Learned};
 pub use overrides::{Overrides, Verb};
 pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
-pub use policy::{Named, Policy, Resolution, Served, Step};
+pub use policy::{Named, Policy, Resolution, Served, Step, Verdict, Warning};
+pub use schema::SCHEMA;
+pub use url::{Url, UrlError};

@@ -224,6 +224,8 @@ fn parse_loose(host: &str) -> Result<Target, PatternError> {
     let name = fold(host)?;
     let plain = |label: &str| match label.replace('*', "").as_str() {
         "" if label.contains('*') => Ok(()),
+        // The star would stand inside the ASCII form, where it means something else.
+        rest if label.contains('*') && rest.starts_with("xn--") => Err(HostError::Idna),
         rest => check_label(rest),
     };
     name.split('.').try_for_each(plain)?;

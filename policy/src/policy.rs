@@ -8,6 +8,8 @@ mod list;
 mod may_pass;
 mod names;
 mod treat;
+mod verdict;
+mod warnings;
 
 use std::{
     collections::BTreeSet,
@@ -26,6 +28,8 @@ use crate::{
 pub use explain::Step;
 use list::{Found, Labelled, List};
 pub use names::{Named, Resolution, Served};
+pub use verdict::Verdict;
+pub use warnings::Warning;
 
 /// A document compiled for fast answers.
 #[derive(Debug)]
@@ -140,8 +144,8 @@ impl Policy {
         monitored: &mut Option<Denial>,
         told: &mut impl FnMut(Step, Option<&Rule>),
     ) -> Result<(&Rule, Option<BindingId>), Denial> {
-        // What is refused to some requests is not refused to the luckiest of them, and what is allowed to some is.
-        let (refused, allowed) = match question.message {
+        // What is refused to some requests is not refused to the luckiest of them, and what is allowed or served to some is.
+        let (refused, passed) = match question.message {
             Message::Worst => (Applies::Yes, Applies::No),
             Message::Known { .. } | Message::Best => (Applies::No, Applies::Yes),
         };
@@ -149,6 +153,8 @@ impl Policy {
         told(Step::DeniedHosts, found.map(|found| found.rule));
         if let Some(found) = self.clear(found)? {
             self.refuse(self.denial(Reason::HostDenied, found.rule, found.answer), monitored)?;
+            // It was only noted: no rule that comes first may hide one that is not.
+            self.clear(self.denied.find_unclear(question))?;
         }
         if let Some(found) = self.monitored.find(question, Applies::No) {
             told(Step::Monitored, Some(found.rule));
@@ -156,7 +162,7 @@ impl Policy {
         }
         let mut allowing = None;
         if let Some(list) = &self.allowed {
-            let found = list.find(question, allowed);
+            let found = list.find(question, passed);
             told(Step::AllowedHosts, found.map(|found| found.rule));
             allowing = self.clear(found)?.map(|found| found.rule);
             if allowing.is_none() {
@@ -165,7 +171,7 @@ impl Policy {
             }
         }
         for Routes { step, list, first } in self.routes.iter().filter(|routes| !routes.list.is_empty()) {
-            let found = list.find(question, Applies::Yes);
+            let found = list.find(question, passed);
             told(*step, found.map(|found| found.rule));
             if let Some(found) = self.clear(found)? {
                 return Ok((found.rule, Some(BindingId(first + found.place))));

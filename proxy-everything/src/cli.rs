@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 pub use overrides::{Asked, OverrideVerb};
 
-use crate::{fleet::Trust, publish::Publish};
+use crate::{fleet::Trust, policy_tools::ToolVerb, publish::Publish};
 
 /// A network that leads nowhere except through the proxy.
 ///
@@ -55,7 +55,7 @@ pub enum Verb {
     /// workload without NET_RAW and NET_ADMIN; if it may have one of them, or cannot be seen, this ends with 125.
     #[command(after_help = SIDECAR_EXAMPLES)]
     Sidecar(SidecarOptions),
-    /// Check, change or show the policy
+    /// Check, explain, try, draft, compare, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
     /// Change what is in force at run time, beside the document
@@ -265,14 +265,9 @@ pub struct State {
 /// Verbs about the policy.
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
-    /// Check a document; the exit status is 2 if it is faulty
-    ///
-    /// Reads the document alone: files and variables that it names are looked at when it is put in force.
-    Check {
-        /// The document. Of several, each goes behind those before it
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<PathBuf>,
-    },
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
+    Tool(ToolVerb),
     /// Put a document in force in a running instance, without a restart
     ///
     /// Returns when it is in force: the next request on every open connection follows it. A faulty document changes nothing; the exit status

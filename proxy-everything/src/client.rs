@@ -1,5 +1,5 @@
-//! The other side of the admin API: the verbs that speak to a running instance, and `policy check`, which needs none. Finds the
-//! instance's socket, asks, and hands on the text to print; a document that is refused is a verdict and not a failure.
+//! The other side of the admin API: the verbs that speak to a running instance. Finds the instance's socket, asks, and hands on the
+//! text to print; a document that is refused is a verdict and not a failure.
 
 pub mod overrides;
 
@@ -18,9 +18,9 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{in_file, read_policy},
+    app::read_policy,
     cli::{CaVerb, Format, Which},
-    config::{Document, Part},
+    config::Part,
     environment,
     state::StateDir,
 };
@@ -36,12 +36,6 @@ pub enum Refusal {
     Faulty(String),
     /// Which generation is in force.
     Outdated(String),
-}
-
-/// Judges the documents in `files` by themselves.
-pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<String, Refusal>> {
-    let document = Document::merge(read_policy(files)?);
-    Ok(document.map(|_| "ok".into()).map_err(|error| Refusal::Faulty(in_file(files, &error).to_string())))
 }
 
 /// Puts the documents in `files` in force, if `expected` or any generation is in force.
@@ -62,6 +56,7 @@ pub fn apply(
     };
     let (status, body) = ask(&find(which)?, expecting(request, expected), text)?;
     if status == StatusCode::OK {
+        warn(files, &body);
         return Ok(Ok(generation(&body)?));
     }
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -73,6 +68,19 @@ pub fn apply(
     let all = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     let source = problem.get("source").and_then(Value::as_str).unwrap_or(&all);
     Ok(Err(Refusal::Faulty(format!("{source}{separator}{detail}"))))
+}
+
+/// Says what is odd in documents that are in force.
+fn warn(files: &[PathBuf], body: &[u8]) {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key| warning.get(key).and_then(Value::as_str);
+        let line = warning.get("line").and_then(Value::as_u64).map(|line| format!(":{line}"));
+        let cure = text("suggestion").map(|cure| format!("; {cure}")).unwrap_or_default();
+        let (source, message) = (text("source").unwrap_or(&file), text("message").unwrap_or_default());
+        eprintln!("{source}{}: warning: {message}{cure}", line.unwrap_or_default());
+    }
 }
 
 /// Which generation an answer says is in force.

@@ -30,6 +30,9 @@ use crate::{
 /// Largest document, in bytes.
 pub const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
+/// Warnings about one document that are logged.
+const MAX_WARNINGS: usize = 20;
+
 /// One of the texts that together are a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -73,6 +76,14 @@ impl Document {
     /// What they mean together.
     pub fn parsed(&self) -> &policy::Document {
         &self.parsed
+    }
+
+    /// Says what is odd in it.
+    pub fn log_warnings(&self) {
+        for warning in self.parsed.warnings().iter().take(MAX_WARNINGS) {
+            let place = warning.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::info!(place, "policy: {warning}");
+        }
     }
 
     /// Whether it says whom to ask for names.

@@ -68,7 +68,7 @@ impl Exchange<'_> {
             return Err(ExchangeError::NoAudit);
         }
         let (scheme, authority) = target(&request, transport, connection.destination)?;
-        self.trail.authority(&authority);
+        self.trail.target(scheme, &authority);
         let facts = RequestFacts {
             scheme,
             host: &authority.host,

@@ -175,6 +175,7 @@ impl Instance {
         };
         let first = Generation::load(parts.generation, document, parts.overrides, surroundings)?;
         in_force.replace(first.rules().clone());
+        first.document().log_warnings();
         Ok(Self {
             id: parts.id.into(),
             class: parts.class.into(),
@@ -270,6 +271,9 @@ impl Instance {
         self.changes.accept();
         self.successor.get().inspect(|tell| tell());
         tracing::info!(generation = number, "policy in force");
+        if self.current().document().parts() != current.document().parts() {
+            self.current().document().log_warnings();
+        }
         Ok(Changed::To(number))
     }
 

@@ -39,6 +39,7 @@ pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod hidden;
+pub mod policy_tools;
 pub mod state;
 pub mod trust;
 pub mod watch;

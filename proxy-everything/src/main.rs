@@ -8,7 +8,7 @@ use proxy_everything::{
     app, capture,
     cli::{self, Cli, PolicyVerb, Verb},
     client::{self, told},
-    doctor, keeper,
+    doctor, keeper, policy_tools,
 };
 
 /// The proxy's own failure; a command's exit status is passed on instead.
@@ -40,7 +40,7 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Run(options) => return app::run(options),
         Verb::Attach(_) => return app::attach::keep(),
         Verb::Sidecar(options) => return app::attach::keep_pod(&options),
-        Verb::Policy(PolicyVerb::Check { files }) => return Ok(told(client::check(&files)?)),
+        Verb::Policy(PolicyVerb::Tool(verb)) => return policy_tools::run(&verb),
         Verb::Policy(PolicyVerb::Apply { files, if_generation, which }) => {
             return Ok(told(client::apply(&files, if_generation, &which)?));
         }

@@ -22,7 +22,12 @@ fn policies_in_documents_are_valid() {
             }
             let output = lab.cli(&["policy", "check", file.to_str().unwrap()]);
             let message = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "the policy at {}:{line}: {message}\n{block}", path.display());
+            // An example may be odd; it may not be faulty.
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)),
+                "the policy at {}:{line}: {message}\n{block}",
+                path.display()
+            );
         }
     }
 }
@@ -136,8 +141,17 @@ fn named_files(block: &str) -> Vec<String> {
 
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let folders =
-        [".", "docs", "handlers", "handlers/sdk/js", "handlers/examples", "policy", "certs", "tests"];
+    let folders = [
+        ".",
+        "docs",
+        "handlers",
+        "handlers/sdk/client",
+        "handlers/sdk/js",
+        "handlers/examples",
+        "policy",
+        "certs",
+        "tests",
+    ];
     let entries =
         folders.iter().filter_map(|folder| fs::read_dir(root.join(folder)).ok()).flatten().flatten();
     let pages =

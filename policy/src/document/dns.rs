@@ -48,6 +48,11 @@ impl DnsType {
     pub const fn code(self) -> u16 {
         self.0
     }
+
+    /// Its name in the registry.
+    pub fn as_str(self) -> &'static str {
+        TYPES.iter().find(|(_, code)| *code == self.0).map_or("", |(name, _)| name)
+    }
 }
 
 impl Dns {

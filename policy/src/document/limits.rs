@@ -85,6 +85,17 @@ impl Limits {
         Ok(limits)
     }
 
+    /// All numbers by name.
+    pub(crate) fn all(&self) -> Vec<(&'static str, u32)> {
+        self.clone().fields().into_iter().map(|(name, number)| (name, *number)).collect()
+    }
+
+    /// The numbers that are not the default ones.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let pairs = self.all().into_iter().zip(Self::default().all());
+        pairs.filter(|(now, default)| now != default).map(|(now, _)| now)
+    }
+
     fn fields(&mut self) -> [(&'static str, &mut u32); 16] {
         [
             ("connectTimeoutMs", &mut self.connect_timeout_ms),

@@ -19,7 +19,20 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-const PRESETS: [Preset; 1] = [Preset { name: "github", text: include_str!("../../presets/github.yaml") }];
+const PRESETS: [Preset; 12] = [
+    Preset { name: "anthropic", text: include_str!("../../presets/anthropic.yaml") },
+    Preset { name: "crates-io", text: include_str!("../../presets/crates-io.yaml") },
+    Preset { name: "debian", text: include_str!("../../presets/debian.yaml") },
+    Preset { name: "docker-hub", text: include_str!("../../presets/docker-hub.yaml") },
+    Preset { name: "github", text: include_str!("../../presets/github.yaml") },
+    Preset { name: "go", text: include_str!("../../presets/go.yaml") },
+    Preset { name: "maven", text: include_str!("../../presets/maven.yaml") },
+    Preset { name: "npm", text: include_str!("../../presets/npm.yaml") },
+    Preset { name: "openai", text: include_str!("../../presets/openai.yaml") },
+    Preset { name: "pypi", text: include_str!("../../presets/pypi.yaml") },
+    Preset { name: "rubygems", text: include_str!("../../presets/rubygems.yaml") },
+    Preset { name: "ubuntu", text: include_str!("../../presets/ubuntu.yaml") },
+];
 
 /// All that there are.
 pub fn presets() -> &'static [Preset] {

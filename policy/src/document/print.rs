@@ -1,9 +1,14 @@
-//! Rules as a document spells them. Receives typed values, hands on JSON; what is printed here and read again is the same.
-//! Origins are not printed: where a rule stood says nothing of what it does.
+//! Documents and their rules, spelled. Receives typed values, hands on JSON: what is printed here and read again is the same, so that
+//! what was set at run time can be kept and put back. Origins are not printed: where a rule stood says nothing of what it does.
+
+use std::{fmt, net::SocketAddr};
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Enforcement, Entry, Route};
+use super::{
+    Answer, Compat, Dns, Document, Enforcement, Entry, HandlerSource, ResolveEntry, ResolveTarget, Route,
+    SecretSource, Template, TemplatePart,
+};
 use crate::Condition;
 
 /// Rules by pattern, as `outboundByHost` spells them, in their order, which a map of JSON values would not keep. Rules with one
@@ -67,3 +72,121 @@ impl Answer {
         json!({ "status": self.status, "headers": headers, "body": self.body })
     }
 }
+
+impl Document {
+    /// The whole as one document, what presets and other parts say included. Read again, it is the same but for the places of its
+    /// rules. Where parts have another `compat` than the whole, their `*` are printed as the whole would read them.
+    ///
+    /// Text, because the order of patterns under `outboundByHost` counts for `compat: cloudflare`.
+    pub fn to_json(&self) -> String {
+        let mut keys: Vec<(&str, String)> = Vec::new();
+        let mut say = |key, value: Option<String>| keys.extend(value.map(|value| (key, value)));
+        let list = |entries: &[Entry]| entries.iter().map(Entry::to_json).collect::<Value>().to_string();
+        let some_list = |entries: &[Entry]| (!entries.is_empty()).then(|| list(entries));
+        let cloudflare = self.compat == Compat::Cloudflare;
+        say("compat", cloudflare.then(|| "\"cloudflare\"".to_owned()));
+        say("enableInternet", (self.enable_internet != cloudflare).then(|| self.enable_internet.to_string()));
+        say("monitor", (self.enforcement == Enforcement::Monitor).then(|| "true".to_owned()));
+        say("answer", self.answer.as_ref().map(|answer| answer.to_json().to_string()));
+        say("deniedHosts", some_list(&self.denied_hosts));
+        say("allowedHosts", self.allowed_hosts.as_deref().map(list));
+        say("raw", some_list(&self.raw));
+        say("passthrough", some_list(&self.passthrough));
+        say("outboundByHost", some(object(routes_by_pattern(&self.outbound_by_host))));
+        let outbound = || self.outbound.iter().map(Route::to_json).collect::<Value>().to_string();
+        say("outbound", (!self.outbound.is_empty()).then(outbound));
+        say("handlers", some(object(self.handlers.iter().map(|(name, handler)| (name, handler.to_json())))));
+        say("secrets", some(object(self.secrets.iter().map(|(name, secret)| (name, secret.to_json())))));
+        say("resolve", some(object(self.resolve.iter().map(ResolveEntry::print))));
+        say("dns", (self.dns != Dns::default()).then(|| self.dns.to_json().to_string()));
+        say(
+            "upstreamRoots",
+            (!self.upstream_roots.is_empty()).then(|| json!(self.upstream_roots).to_string()),
+        );
+        say("limits", some(object(self.limits.changed().map(|(name, number)| (name, json!(number))))));
+        object(keys)
+    }
+}
+
+/// A JSON object in the order of its keys.
+fn object<K: AsRef<str>, V: ToString>(keys: impl IntoIterator<Item = (K, V)>) -> String {
+    let key = |(key, value): (K, V)| format!("{}:{}", json!(key.as_ref()), value.to_string());
+    format!("{{{}}}", keys.into_iter().map(key).collect::<Vec<_>>().join(","))
+}
+
+fn some(object: String) -> Option<String> {
+    (object != "{}").then_some(object)
+}
+
+/// Rules with one pattern stand together.
+fn routes_by_pattern(routes: &[Route]) -> impl Iterator<Item = (String, Value)> {
+    let together = routes.chunk_by(|left, right| left.entry.pattern == right.entry.pattern);
+    together.filter_map(|rules| {
+        let pattern = rules.first()?.entry.pattern.to_string();
+        Some((pattern, rules.iter().map(Route::to_json).collect()))
+    })
+}
+
+impl HandlerSource {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Inject(headers) => {
+                let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
+                json!({ "inject": headers.collect::<Map<_, _>>() })
+            }
+            Self::Deny { status, reason: None } => json!({ "deny": { "status": status } }),
+            Self::Deny { status, reason } => json!({ "deny": { "status": status, "reason": reason } }),
+            Self::Respond { status, headers, body } => {
+                let headers: Map<_, _> =
+                    headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                json!({ "respond": { "status": status, "headers": headers, "body": body } })
+            }
+            Self::Wasm { path, secrets, params: Value::Null } => {
+                json!({ "wasm": path.to_string_lossy(), "secrets": secrets })
+            }
+            Self::Wasm { path, secrets, params } => {
+                json!({ "wasm": path.to_string_lossy(), "secrets": secrets, "params": params })
+            }
+        }
+    }
+}
+
+impl SecretSource {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Env(variable) => json!({ "env": variable }),
+            Self::File(path) => json!({ "file": path.to_string_lossy() }),
+        }
+    }
+}
+
+impl ResolveEntry {
+    fn print(&self) -> (String, Value) {
+        let target = |to: &ResolveTarget| match to.port {
+            Some(port) => SocketAddr::new(to.address, port).to_string(),
+            None => to.address.to_string(),
+        };
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        (format!("{}{port}", self.host), self.to.iter().map(target).collect())
+    }
+}
+
+impl Dns {
+    fn to_json(&self) -> Value {
+        let types: Vec<&str> = self.types.iter().map(|kind| kind.as_str()).collect();
+        json!({ "servers": self.servers, "types": types })
+    }
+}
+
+impl fmt::Display for Template {
+    /// As a document spells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            TemplatePart::Text(text) => f.write_str(&text.replace("${", "$${")),
+            TemplatePart::Secret(name) => write!(f, "${{{name}}}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

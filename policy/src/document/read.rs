@@ -29,11 +29,11 @@ const MAX_NAME: usize = 64;
 
 /// What `source` says, after `earlier`.
 pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Result<Document, Fault> {
+    let compat = compat(source.compat.as_ref(), &earlier)?;
     let Document { mut handlers, mut secrets, .. } = earlier;
     secrets.extend(declared("secret", source.secrets, |name, words| secret(name, words, part.base))?);
     let read = |name: &Word, words| HandlerSource::read(name, words, &secrets, part.base);
     handlers.extend(declared("handler", source.handlers, read)?);
-    let compat = source.compat.as_ref().map(compat).transpose()?.unwrap_or(earlier.compat);
     let origin = Origin::Document { source: part.source.map(Into::into), line: 1 };
     let mut rules = Rules::new(compat, origin);
 
@@ -81,13 +81,22 @@ fn join<T>(mut earlier: Vec<T>, later: Vec<T>) -> Vec<T> {
     earlier
 }
 
-fn compat(word: &Word) -> Result<Compat, Fault> {
+/// Whoever said something before, about the Internet too, meant it as it was then.
+fn compat(word: Option<&Word>, earlier: &Document) -> Result<Compat, Fault> {
+    let Some(word) = word else { return Ok(earlier.compat) };
+    let fault =
+        |message, cure: &str| Fault::new(word.referenced.into(), message).suggesting(Some(cure.to_owned()));
     match word.value.as_str() {
-        "cloudflare" => Ok(Compat::Cloudflare),
+        "cloudflare" if earlier.compat == Compat::Cloudflare || *earlier == Document::default() => {
+            Ok(Compat::Cloudflare)
+        }
+        "cloudflare" => {
+            let message = "`compat` would change what an earlier document means".to_owned();
+            Err(fault(message, "write it in the first document"))
+        }
         other => {
-            let cure = Some("write `cloudflare`, or leave `compat` out".to_owned());
-            Err(Fault::new(word.referenced.into(), format!("unknown compat `{}`", clip(other)))
-                .suggesting(cure))
+            let message = format!("unknown compat `{}`", clip(other));
+            Err(fault(message, "write `cloudflare`, or leave `compat` out"))
         }
     }
 }

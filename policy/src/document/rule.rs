@@ -56,7 +56,7 @@ pub struct Route {
 }
 
 /// Whether a rule that refuses does so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Enforcement {
     /// It does.
     #[default]

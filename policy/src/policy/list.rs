@@ -79,6 +79,8 @@ impl List {
             let now = match (condition, message) {
                 (None, _) => Applies::Yes,
                 (Some(condition), Message::Known { method, path }) => condition.applies(method, path),
+                // The worst request has a path that can be read in two ways.
+                (Some(condition), Message::Worst) if !condition.paths.is_empty() => Applies::Unclear,
                 (Some(_), Message::Best | Message::Worst) => partly,
             };
             if now != Applies::No {
@@ -89,6 +91,29 @@ impl List {
         let place = self.index.find(host, asked, wanted)?;
         let Listed { rule, answer, .. } = self.rules.get(place)?;
         Some(Found { place, rule, answer: answer.as_ref(), applies })
+    }
+
+    /// A rule that could be for `message`, and could not.
+    pub(super) fn find_unclear(&self, question: Question<'_>) -> Option<Found<'_>> {
+        let Question { host, asked, message } = question;
+        let unclear = |condition: &Condition| match message {
+            Message::Known { method, path } => condition.applies(method, path) == Applies::Unclear,
+            Message::Worst => !condition.paths.is_empty(),
+            Message::Best => false,
+        };
+        let condition = |place: usize| self.rules.get(place)?.condition.as_ref();
+        let place = self.index.find(host, asked, |place| condition(place).is_some_and(|c| unclear(c)))?;
+        let Listed { rule, answer, .. } = self.rules.get(place)?;
+        Some(Found { place, rule, answer: answer.as_ref(), applies: Applies::Unclear })
+    }
+
+    /// Whether the rule at a place is for every request that its pattern matches.
+    pub(super) fn is_for_all(&self, place: usize) -> bool {
+        self.rules.get(place).is_some_and(|listed| listed.condition.is_none())
+    }
+
+    pub(super) fn label(&self, place: usize) -> Option<&Rule> {
+        self.rules.get(place).map(|listed| &listed.rule)
     }
 
     pub(super) fn find_network(&self, address: IpAddr, asked: Asked) -> Option<&Rule> {

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Authority, CanonicalHost};
 
+mod compat;
+mod laws;
 mod names;
 mod properties;
 mod treat;

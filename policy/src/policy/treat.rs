@@ -6,8 +6,8 @@
 
 use super::{Labelled, List, Policy};
 use crate::{
-    AddressRefusal, Authority, BindingId, CanonicalHost, ConnectionFacts, Decision, Denial, Entry, Pattern,
-    Protocol, Reason, Rule, Scheme, Treatment, Tunnel,
+    AddressRefusal, Authority, CanonicalHost, ConnectionFacts, Decision, Denial, Entry, Pattern, Protocol,
+    Reason, Rule, Scheme, Treatment, Tunnel,
     condition::{Applies, Message},
     index::{Asked, Question},
 };
@@ -75,28 +75,23 @@ impl Policy {
     }
 
     /// Only what may pass anyway, whatever is asked for and without a note, and past no handlers but those of the catch-all.
-    fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
+    pub(super) fn pass_through(&self, name: &CanonicalHost, port: u16) -> Option<Tunnel> {
         name.name()?;
         let asked = Asked { scheme: Some(Scheme::Https), port };
         let question = Question { host: name, asked, message: Message::Worst };
         let rule = self.passthrough.find(question, Applies::No)?.rule;
-        if self.monitored.find(question, Applies::Yes).is_some() {
+        let [run_time, by_host, ..] = &self.routes;
+        let mut opened = [&self.monitored, &run_time.list, &by_host.list].into_iter();
+        if opened.any(|list| list.find(question, Applies::Yes).is_some()) {
             return None;
         }
         match self.decide_question(question, &mut |_, _| {}) {
-            Decision::Forward { binding, monitored: None, .. }
-                if binding.is_none_or(|id| self.is_catch_all(id)) =>
-            {
+            Decision::Forward { monitored: None, .. } => {
                 let to = Authority { host: name.clone(), port };
                 Some(Tunnel { rule: rule.clone(), to, scheme: asked.scheme })
             }
             _ => None,
         }
-    }
-
-    fn is_catch_all(&self, binding: BindingId) -> bool {
-        let [.., run_time, _] = &self.routes;
-        binding.index() >= run_time.first
     }
 }
 

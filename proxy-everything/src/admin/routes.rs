@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use policy::Verb;
+use policy::{Origin, Verb, Warning};
 use serde_json::{Value, json};
 
 use super::{
@@ -21,6 +21,9 @@ use crate::{
     instance::Instance,
     trust,
 };
+
+/// Warnings in one answer.
+const MAX_WARNINGS: usize = 100;
 
 /// The resources of an instance and their methods, beside the verbs.
 const RESOURCES: [(&str, &[&str]); 9] = [
@@ -99,8 +102,13 @@ pub(super) async fn of_instance(
         ("GET", "ca") => pem(instance.tls.ca().pem().to_owned()),
         ("GET", "ca/bundle") => bundle(instance).await?,
         _ => {
-            let made = Arc::new(Change::read(request, resource).await?).make(instance).await?;
-            tagged(ok(&changed(made)), made.generation())
+            let change = Arc::new(Change::read(request, resource).await?);
+            let made = change.make(Arc::clone(&instance)).await?;
+            let mut said = changed(made);
+            if let (Some(said), true) = (said.as_object_mut(), resource.starts_with("policy")) {
+                said.insert("warnings".into(), warnings(instance.current().document()));
+            }
+            tagged(ok(&said), made.generation())
         }
     })
 }
@@ -141,6 +149,18 @@ async fn bundle(instance: Arc<Instance>) -> Result<Answer, Problem> {
     let system = tokio::task::spawn_blocking(trust::system_bundle).await;
     let not_read = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the system's bundle was not read");
     Ok(pem(certs::trust_bundle(&system.map_err(not_read)?, instance.tls.ca().pem())))
+}
+
+/// What is odd in a document that is accepted.
+fn warnings(document: &Document) -> Value {
+    let warning = |Warning { origin, message, suggestion }: &Warning| {
+        let (source, line) = match origin {
+            Some(Origin::Document { source, line }) => (source.as_deref(), Some(line)),
+            Some(Origin::RunTime) | None => (None, None),
+        };
+        json!({ "source": source, "line": line, "message": message, "suggestion": suggestion })
+    };
+    document.parsed().warnings().iter().take(MAX_WARNINGS).map(warning).collect()
 }
 
 fn pem(text: String) -> Answer {

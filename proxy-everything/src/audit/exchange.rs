@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::{Method, StatusCode, Uri};
-use policy::{Authority, Denial, Rule};
+use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
 use super::{Decision, Kind, Record, record::Monitored};
@@ -100,8 +100,9 @@ impl ExchangeTrail {
         self.record.set_path(uri.path());
     }
 
-    /// The canonical authority.
-    pub fn authority(&mut self, authority: &Authority) {
+    /// The scheme and the canonical authority.
+    pub fn target(&mut self, scheme: Scheme, authority: &Authority) {
+        self.record.scheme = Some(scheme.as_str());
         self.record.authority = Some(authority.to_string());
     }
 

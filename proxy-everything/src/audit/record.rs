@@ -88,6 +88,9 @@ pub struct Record {
     /// The TLS server name, canonical.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<String>,
+    /// What the request was sent over: `https` or `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<&'static str>,
     /// HTTP method, or DNS question type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
@@ -162,6 +165,7 @@ impl Record {
             destination,
             protocol,
             sni: None,
+            scheme: None,
             method: None,
             authority: None,
             path: None,
@@ -222,6 +226,7 @@ mod tests {
             destination: address,
             protocol: Protocol::Http2,
             sni: None,
+            scheme: None,
             method: None,
             authority: None,
             path: None,

@@ -224,3 +224,27 @@ fn http_and_other_tls_are_always_inspected() {
     let unnamed = treat(everything, "93.184.216.34:443", &["a.test"], Protocol::Tls { server_name: None });
     assert_eq!(unnamed, "inspect");
 }
+
+/// Passed through, nobody would see what the catch-all leaves out, nor which path could be read in two ways.
+#[test]
+fn rules_for_some_requests_are_not_passed_by() {
+    const RULES: &str = "passthrough: [a.test]\noutbound:\n";
+    let tls = host("a.test");
+    for (rest, wanted) in [
+        ("  - { handlers: h }", "splice"),
+        ("  - { handlers: h, methods: [GET] }", "inspect"),
+        ("  - { handlers: h, methods: [GET] }\nenableInternet: true", "splice"),
+        ("  - { handlers: h, paths: [/a] }\nenableInternet: true", "inspect"),
+        ("  - { handlers: h, paths: [/a] }\n  - { handlers: g }", "inspect"),
+        ("  - { handlers: h }\noutboundByHost: { a.test: [{ handlers: g, methods: [PUT] }] }", "inspect"),
+        ("  - { handlers: h }\nallowedHosts: [{ host: a.test, paths: [/a] }, a.test]", "inspect"),
+        ("  - { handlers: h }\nallowedHosts: [{ host: a.test, methods: [PUT] }, a.test]", "splice"),
+        ("  - { handlers: h }\nallowedHosts: [{ host: a.test, methods: [PUT] }]", "inspect"),
+        ("  - { handlers: h }\ndeniedHosts: [{ host: a.test, methods: [PUT] }]", "inspect"),
+        ("  - { handlers: h }\ndeniedHosts: [{ host: a.test, methods: [PUT], monitor: true }]", "inspect"),
+    ] {
+        let told =
+            treat(&format!("{RULES}{rest}"), "192.0.2.1:443", &[], Protocol::Tls { server_name: Some(&tls) });
+        assert!(told.starts_with(wanted), "{rest}: {told}");
+    }
+}

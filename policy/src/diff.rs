@@ -1,0 +1,189 @@
+//! What a change of a policy changes: which requests pass that did not, which no longer do, and which go through other handlers.
+//!
+//! Receives two documents and hands on the differences. Both are asked about witnesses: requests that stand for all others that both
+//! documents treat alike. What is no question of requests (raw bytes, limits, secrets) is compared as it is written.
+
+mod witness;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{Decision, Denial, Document, Overrides, Policy, Reason, Verdict};
+use witness::{Witness, witnesses};
+
+/// Lines about one host.
+const MAX_LINES: usize = 8;
+
+/// In which way a policy differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// More passes.
+    Wider,
+    /// Less passes.
+    Narrower,
+    /// As much passes, in another way.
+    Other,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// In which way.
+    pub change: Change,
+    /// What, on one line.
+    pub text: String,
+}
+
+/// All differences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// Those that were found, the wider ones first.
+    pub found: Vec<Difference>,
+    /// Witnesses that were left out because there were too many.
+    pub left_out: usize,
+}
+
+impl Change {
+    /// As it is printed before a line.
+    pub const fn sign(self) -> char {
+        match self {
+            Self::Wider => '+',
+            Self::Narrower => '-',
+            Self::Other => '~',
+        }
+    }
+}
+
+/// Compares two documents.
+pub fn diff(old: &Document, new: &Document) -> Diff {
+    let (mut found, left_out) = requests(old, new);
+    found.extend(unseen("raw", &old.raw, &new.raw));
+    found.extend(unseen("passthrough", &old.passthrough, &new.passthrough));
+    found.extend(keys(old, new));
+    found.sort_by_key(|difference| difference.change);
+    Diff { found, left_out }
+}
+
+/// What becomes of a request, as far as it is compared.
+#[derive(PartialEq)]
+enum Outcome {
+    Allow { handlers: Vec<String>, params: Option<Value>, monitored: bool },
+    Deny(Reason),
+}
+
+impl Outcome {
+    fn of(policy: &Policy, witness: &Witness) -> Self {
+        let facts = witness.facts();
+        let (handlers, monitored) = match policy.verdict(&facts) {
+            Verdict::Deny(Denial { reason, .. }) => return Self::Deny(reason),
+            Verdict::Allow { handlers, monitored, .. } => (handlers, monitored.is_some()),
+        };
+        let params = match policy.decide(&facts) {
+            Decision::Forward { binding: Some(id), .. } => {
+                policy.bindings().get(id.index()).and_then(|binding| binding.params.clone())
+            }
+            _ => None,
+        };
+        Self::Allow { handlers, params, monitored }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Deny(reason) => format!("deny {reason}"),
+            Self::Allow { handlers, params, monitored } => {
+                let through = if handlers.is_empty() {
+                    String::new()
+                } else {
+                    format!(" through {}", handlers.join(", "))
+                };
+                let params = params.as_ref().map(|params| format!(" with {params}")).unwrap_or_default();
+                let noted = if *monitored { ", noted" } else { "" };
+                format!("allow{through}{params}{noted}")
+            }
+        }
+    }
+}
+
+fn requests(old: &Document, new: &Document) -> (Vec<Difference>, usize) {
+    let policies = [old, new].map(|document| Policy::compile(document, &Overrides::default()));
+    let [before, after] = &policies;
+    let (witnesses, left_out) = witnesses([old, new], &policies);
+    let mut by_host: BTreeMap<(Change, String), Vec<String>> = BTreeMap::new();
+    for witness in &witnesses {
+        let (was, is) = (Outcome::of(before, witness), Outcome::of(after, witness));
+        let change = match (&was, &is) {
+            (Outcome::Deny(_), Outcome::Deny(_)) => continue,
+            _ if was == is => continue,
+            (Outcome::Deny(_), Outcome::Allow { .. }) => Change::Wider,
+            (Outcome::Allow { .. }, Outcome::Deny(_)) => Change::Narrower,
+            (Outcome::Allow { .. }, Outcome::Allow { .. }) => Change::Other,
+        };
+        let line = format!("{} {} (was: {})", is.told(), witness.label(), was.told());
+        by_host.entry((change, witness.host_label().to_owned())).or_default().push(line);
+    }
+    let differences = by_host.into_iter().flat_map(|((change, host), mut lines)| {
+        lines.dedup();
+        let more = lines.len().saturating_sub(MAX_LINES);
+        lines.truncate(MAX_LINES);
+        lines.extend((more > 0).then(|| format!("and {more} more for {host}")));
+        lines.into_iter().map(move |text| Difference { change, text })
+    });
+    (differences.collect(), left_out)
+}
+
+/// Entries for bytes that nobody reads: one more is wider, one less narrower.
+fn unseen(key: &str, old: &[crate::Entry], new: &[crate::Entry]) -> Vec<Difference> {
+    let has =
+        |list: &[crate::Entry], entry: &crate::Entry| list.iter().any(|other| other.pattern == entry.pattern);
+    let line = |change, entry: &crate::Entry| Difference { change, text: format!("{key} {}", entry.pattern) };
+    let more = new.iter().filter(|entry| !has(old, entry)).map(|entry| line(Change::Wider, entry));
+    let less = old.iter().filter(|entry| !has(new, entry)).map(|entry| line(Change::Narrower, entry));
+    more.chain(less).collect()
+}
+
+/// What is compared as it is written.
+fn keys(old: &Document, new: &Document) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let mut say = |text: String| found.push(Difference { change: Change::Other, text });
+    for name in
+        old.handlers.keys().chain(new.handlers.keys().filter(|name| !old.handlers.contains_key(*name)))
+    {
+        if let Some(what) = changed(old.handlers.get(name), new.handlers.get(name)) {
+            say(format!("handler {name} {what}"));
+        }
+    }
+    for name in old.secrets.keys().chain(new.secrets.keys().filter(|name| !old.secrets.contains_key(*name))) {
+        if let Some(what) = changed(old.secrets.get(name), new.secrets.get(name)) {
+            say(format!("secret {name} {what}"));
+        }
+    }
+    for ((name, was), (_, is)) in old.limits.all().into_iter().zip(new.limits.all()) {
+        if was != is {
+            say(format!("limits {name} {is} (was: {was})"));
+        }
+    }
+    for (key, same) in [
+        ("answer", old.answer == new.answer),
+        ("resolve", old.resolve == new.resolve),
+        ("dns", old.dns == new.dns),
+        ("upstreamRoots", old.upstream_roots == new.upstream_roots),
+    ] {
+        if !same {
+            say(format!("{key} is another"));
+        }
+    }
+    found
+}
+
+fn changed<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<&'static str> {
+    match (old, new) {
+        (Some(_), None) => Some("is gone"),
+        (None, Some(_)) => Some("is new"),
+        (old, new) if old != new => Some("is another"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What is printed and read again is the same, and decides the same.
+
+use proptest::prelude::*;
+
+use crate::{CanonicalHost, Document, Entry, Origin, Overrides, Policy, RequestFacts, Scheme};
+
+fn nowhere(mut document: Document) -> Document {
+    let lists = [&mut document.denied_hosts, &mut document.raw, &mut document.passthrough];
+    let entries = lists.into_iter().flatten().chain(document.allowed_hosts.iter_mut().flatten());
+    let routes = document.outbound_by_host.iter_mut().chain(&mut document.outbound);
+    entries.chain(routes.map(|route| &mut route.entry)).for_each(|entry: &mut Entry| {
+        entry.origin = Origin::Document { source: None, line: 0 };
+    });
+    document
+}
+
+fn check(text: &str) {
+    let document = nowhere(Document::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")));
+    let printed = document.to_json();
+    let again = Document::parse(&printed).unwrap_or_else(|fault| panic!("{printed}: {fault}"));
+    assert_eq!(nowhere(again), document, "{printed}");
+}
+
+#[test]
+fn everything_that_a_document_can_say() {
+    check("");
+    check("allowedHosts: []");
+    check("compat: cloudflare\nenableInternet: false");
+    check("presets: [github]");
+    check(
+        r#"
+compat: cloudflare
+deniedHosts: [{ host: "*evil*", name: evil, methods: [GET], paths: ["/a/**", "/b"], monitor: true }, 10.0.0.0/8]
+allowedHosts: ["*", "git*.test:443", { host: "http://x.test", methods: [POST] }]
+outboundByHost:
+  z*.test: [a, b]
+  a*.test: [{ handlers: w, params: { x: [1, -2.5, null] }, methods: [GET], paths: [/x], name: "a \"rule\"" }, { handlers: [b] }]
+  "[2001:db8::/32]:443": a
+outbound: [{ handlers: a, methods: [GET] }, { handlers: b }]
+monitor: true
+answer: { status: 418, headers: { x-a: b }, body: "no\ttea\u2028\n" }
+raw: ["db.test:5432", { host: "[2001:db8::1]:22", name: ssh }]
+passthrough: [pinned.test]
+handlers:
+  a: { inject: { x-a: "$${x} ${S}$5 ${S}" } }
+  b: { respond: { status: 201, headers: { content-type: text/plain }, body: "b" } }
+  c: { deny: { status: 451, reason: "because" } }
+  d: { deny: {} }
+  w: { wasm: /w.wasm, secrets: [S], params: { any: thing } }
+  v: { wasm: v.wasm }
+secrets: { S: { env: S }, F: { file: /f } }
+resolve: { b.test: [127.0.0.1, "::1"], "a.test:443": ["[::1]:8443"], "[2001:db8::1]:80": "127.0.0.1:1" }
+dns: { servers: [192.0.2.53, "[2001:db8::53]:5353"], types: [TXT, CAA] }
+upstreamRoots: [/a.pem]
+limits: { connectTimeoutMs: 1, dnsNewNamesPerMinute: 7 }
+"#,
+    );
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let host =
+        prop_oneof!["(\\*\\.)?[ab]\\.test(:443)?", "10\\.0\\.0\\.[0-3]", "https://\\*", "a\\.\\*\\.test"];
+    let condition = prop_oneof![
+        Just(String::new()),
+        Just(", methods: [GET]".to_owned()),
+        "(/[ab]){1,2}(/\\*|/\\*\\*)?".prop_map(|path| format!(", paths: ['{path}']")),
+    ];
+    (host, condition).prop_map(|(host, condition)| format!("{{ host: '{host}'{condition} }}"))
+}
+
+proptest! {
+    #[test]
+    fn it_decides_the_same(
+        denied in prop::collection::vec("(\\*\\.)?[ab]\\.b\\.test".prop_map(|host| format!("'{host}'")), 0..2),
+        allowed in prop::option::of(prop::collection::vec(rule(), 0..4)),
+        internet in any::<bool>(), host in "([ab]\\.){1,2}test", path in "(/[ab]){1,3}", method in "GET|POST",
+    ) {
+        let allowed = allowed.map(|list| format!("allowedHosts: [{}]\n", list.join(", "))).unwrap_or_default();
+        let text = format!("{allowed}deniedHosts: [{}]\nenableInternet: {internet}", denied.join(", "));
+        check(&text);
+        let document = Document::parse(&text).unwrap();
+        let again = Document::parse(&document.to_json()).unwrap();
+        let host = CanonicalHost::parse(&host).unwrap();
+        let facts = RequestFacts { scheme: Scheme::Https, host: &host, port: 443, method: &method, path: &path };
+        let passes = |document: &Document| {
+            Policy::compile(&nowhere(document.clone()), &Overrides::default()).decide(&facts)
+        };
+        prop_assert_eq!(passes(&document), passes(&again));
+    }
+
+    #[test]
+    fn any_text_comes_back(body in any::<String>(), name in "[^\\p{Cc}]{1,100}") {
+        let document = Document {
+            answer: Some(crate::Answer { status: 403, headers: Vec::new(), body }.into()),
+            denied_hosts: vec![Entry {
+                name: Some(name.into()),
+                ..Entry::new(crate::Pattern::parse("a.test").unwrap(), Origin::Document { source: None, line: 0 })
+            }],
+            ..Document::default()
+        };
+        let again = Document::parse(&document.to_json());
+        prop_assert_eq!(again.map(nowhere), Ok(document));
+    }
+}

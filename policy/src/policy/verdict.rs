@@ -1,0 +1,78 @@
+//! A decision in the words of its document: what tools compare and print. Receives a request and hands on whether it passes, by which
+//! rule, and through which handlers; an address that must not be dialled is refused here already.
+
+use super::Policy;
+use crate::{
+    AddressRefusal, CanonicalHost, Decision, Denial, Document, Enforcement, Entry, Reason, RequestFacts, Rule,
+};
+
+/// What becomes of a request, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes.
+    Allow {
+        /// The rule that lets it.
+        rule: Rule,
+        /// The names of its handlers, in order.
+        handlers: Vec<String>,
+        /// The refusal that is only noted.
+        monitored: Option<Denial>,
+    },
+    /// It is refused.
+    Deny(Denial),
+}
+
+impl Verdict {
+    /// The rule that decided.
+    pub fn rule(&self) -> &Rule {
+        match self {
+            Self::Allow { rule, .. } | Self::Deny(Denial { rule, .. }) => rule,
+        }
+    }
+
+    /// Whether it passes.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+}
+
+impl Policy {
+    /// The rules of the document it was made of that some request for a host may meet.
+    pub(crate) fn rules_for<'a>(&self, host: &CanonicalHost, document: &'a Document) -> Vec<&'a Entry> {
+        let denied =
+            |wanted| document.denied_hosts.iter().filter(move |entry| entry.enforcement == wanted).collect();
+        let allowed =
+            self.allowed.as_ref().map(|list| (list, document.allowed_hosts.iter().flatten().collect()));
+        let [_, by_host, _, _] = &self.routes;
+        let routes = document.outbound_by_host.iter().map(|route| &route.entry).collect();
+        let lists: [(_, Vec<&Entry>); 3] = [
+            (&self.denied, denied(Enforcement::Enforce)),
+            (&self.monitored, denied(Enforcement::Monitor)),
+            (&by_host.list, routes),
+        ];
+        let found = lists.into_iter().chain(allowed).flat_map(|(list, entries)| {
+            list.index.matching(host).into_iter().filter_map(move |place| entries.get(place).copied())
+        });
+        found.chain(document.outbound.iter().map(|route| &route.entry)).collect()
+    }
+
+    /// Decides a request.
+    pub fn verdict(&self, facts: &RequestFacts<'_>) -> Verdict {
+        let (rule, binding, monitored) = match self.decide(facts) {
+            Decision::Deny(denial) => return Verdict::Deny(denial),
+            Decision::Forward { rule, binding, monitored } => (rule, binding, monitored),
+        };
+        let handlers =
+            binding.and_then(|id| self.bindings.get(id.index())).map(|binding| binding.handlers.clone());
+        let address = facts.host.address().filter(|_| handlers.is_none());
+        match address.map(|address| self.check_address((address, facts.port).into(), Some(facts.scheme))) {
+            Some(Err(AddressRefusal::Denied { rule, .. })) => {
+                Verdict::Deny(self.denial(Reason::AddressRefused, &rule, None))
+            }
+            Some(Err(AddressRefusal::NotPublic { .. })) => {
+                Verdict::Deny(self.denial(Reason::AddressRefused, &self.labels.default, None))
+            }
+            Some(Ok(())) | None => Verdict::Allow { rule, handlers: handlers.unwrap_or_default(), monitored },
+        }
+    }
+}

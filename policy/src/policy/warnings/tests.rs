@@ -1,0 +1,151 @@
+//! Each warning, and documents that earn none.
+
+use std::{fmt::Write, time::Instant};
+
+use super::*;
+
+fn told(text: &str) -> Vec<String> {
+    let document = Document::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let line = |warning: Warning| match &warning.origin {
+        Some(origin) => format!("{origin}: {warning}"),
+        None => warning.to_string(),
+    };
+    document.warnings().into_iter().map(line).collect()
+}
+
+const HANDLERS: &str = "
+secrets: { S: { env: S } }
+handlers: { h: { inject: { x: '${S}' } }, g: { deny: {} } }";
+
+#[test]
+fn what_is_odd() {
+    for (text, wanted) in [
+        ("allowedHosts: [a.test, b.test, A.test.]", "line 1: `a.test` is here a second time (line 1)"),
+        (
+            "deniedHosts:\n- a.example\n- '*.test'\n- b.a.test:443",
+            "line 4: `b.a.test:443` adds nothing: deniedHosts[1] *.test (line 3)",
+        ),
+        ("deniedHosts:\n- '*.test'\n- a.*.test", "line 3: `a.*.test` adds nothing"),
+        ("deniedHosts:\n- 10.0.0.0/8\n- 10.1.0.0/16", "line 3: `10.1.0.0/16` adds nothing"),
+        ("deniedHosts:\n- a.test\n- { host: a.test, methods: [GET] }", "line 3: `a.test` adds nothing"),
+        ("deniedHosts:\n- a.test\n- { host: a.test, monitor: true }", "line 3: `a.test` adds nothing"),
+        (
+            "allowedHosts: [a.test]\ndeniedHosts: ['*.test']",
+            "line 1: `a.test` lets nothing pass: deniedHosts[0] *.test (line 2) refuses",
+        ),
+        ("allowedHosts: [10.0.0.1]\ndeniedHosts: ['*']", "line 1: `10.0.0.1` lets nothing pass"),
+        (
+            "allowedHosts: [a.test]\ndeniedHosts: ['*']\ncompat: cloudflare",
+            "line 1: `a.test` lets nothing pass",
+        ),
+        (
+            "outboundByHost: { 'https://a.test': g }\ndeniedHosts: ['https://a.test']",
+            "line 1: `https://a.test` lets nothing pass",
+        ),
+        ("raw: ['a.test:22']\ndeniedHosts: [a.test]", "line 1: `a.test:22` lets nothing pass"),
+        (
+            "resolve: { a.test: 127.0.0.1 }\ndeniedHosts: [a.test]",
+            "`a.test` under `resolve` is never looked up",
+        ),
+        (
+            "allowedHosts:\n- '*.test'\n- '*.a.test'",
+            "line 3: `*.a.test` adds nothing: allowedHosts[0] *.test (line 2) allows",
+        ),
+        ("allowedHosts:\n- a.test\n- a.test:443", "line 3: `a.test:443` adds nothing"),
+        (
+            "allowedHosts:\n- '*.test'\n- { host: a.test, methods: [GET] }",
+            "line 3: `methods` and `paths` of `a.test` keep nothing out",
+        ),
+        ("allowedHosts: ['*']\nenableInternet: true", "`enableInternet` adds nothing"),
+        (
+            "allowedHosts: ['http://a.test', 'https://a.test']",
+            "line 1: `http://a.test` and `https://a.test` are one entry; write `a.test`",
+        ),
+        (
+            "outboundByHost: { a.test: g }\nallowedHosts: [b.test, 'http://c.test', 10.0.0.0/8]",
+            "line 1: `a.test` is never reached",
+        ),
+        (
+            "outboundByHost: { 'https://a.test': g }\nallowedHosts: ['http://a.test']",
+            "line 1: `https://a.test` is never reached",
+        ),
+        ("outboundByHost: { 10.0.0.1: g }\nallowedHosts: [10.0.0.2]", "line 1: `10.0.0.1` is never reached"),
+        (
+            "outboundByHost: { a.test: [{ handlers: g, methods: [GET, POST] }, { handlers: g, methods: [GET], paths: [/a] }] }",
+            "line 1: a rule for `a.test` is never used",
+        ),
+        (
+            "outbound: [{ handlers: g, methods: [GET] }, { handlers: g, methods: [GET], name: second }]",
+            "line 1: second for `*` is never used",
+        ),
+        ("outboundByHost: { 'http://a.test': h }", "line 1: `http://a.test` is without TLS"),
+        ("passthrough: [a.test]", "line 1: TLS to `a.test` is never passed through"),
+        (
+            "passthrough: [a.test]\nallowedHosts: [a.test]\noutboundByHost: { a.test: g }",
+            "TLS to `a.test` is never passed through",
+        ),
+        (
+            "passthrough: [a.test]\nallowedHosts: [{ host: a.test, methods: [GET] }]",
+            "TLS to `a.test` is never passed through",
+        ),
+    ] {
+        let found = told(&format!("{text}{HANDLERS}"));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].contains(wanted), "{text}: {found:?}");
+    }
+    assert_eq!(told("secrets: { S: { env: S } }"), ["secret `S` is given to no handler"]);
+}
+
+#[test]
+fn what_is_not() {
+    for text in [
+        "",
+        "compat: cloudflare\nallowedHosts: ['git*.test', 'github.test']",
+        "allowedHosts: [a.test, '*.test', 10.0.0.0/8, 0.0.0.0/0]",
+        "deniedHosts: ['*', 10.0.0.0/8]",
+        "deniedHosts: ['*.test', { host: a.test, answer: { status: 404 } }, { host: b.test, name: known }]",
+        "deniedHosts: [{ host: '*.test', methods: [GET] }, a.test]\nallowedHosts: [b.test]",
+        "deniedHosts: [{ host: a.test, monitor: true }]\nallowedHosts: [a.test]",
+        "deniedHosts: ['https://a.test', 'b.test:443']\nallowedHosts: [a.test, b.test]\nraw: ['a.test:443']",
+        "monitor: true\ndeniedHosts: [a.test]\nallowedHosts: [a.test]\noutboundByHost: { b.test: g }",
+        "allowedHosts: ['http://a.test', 'https://a.test:8443', { host: 'https://b.test', methods: [GET] }, 'http://b.test']",
+        "allowedHosts: ['*.test', 10.0.0.0/8]\noutboundByHost: { a.test: h, '*.a.test': g, 10.0.0.1: g, 192.168.0.0/16: g }",
+        "allowedHosts: [a.test]\npassthrough: [a.test]\noutbound: g",
+        "outboundByHost: { a.test: [{ handlers: g, paths: [/a] }, { handlers: g, methods: [GET] }, { handlers: g }] }",
+    ] {
+        assert_eq!(told(&format!("{text}{HANDLERS}")), Vec::<String>::new(), "{text}");
+    }
+    for preset in crate::presets() {
+        assert_eq!(told(&format!("presets: [{}]", preset.name)), Vec::<String>::new());
+        assert_eq!(told(preset.text), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_hundred_thousand_rules_take_no_time() {
+    for line in [
+        "- a.test:PORT\n",
+        "- a.test\n",
+        "- h-NUMBER.a.test\n",
+        "- '*.h-NUMBER.a.test'\n",
+        "- '*.a.test:PORT'\n",
+        "- 10.0.0.0/8\n",
+        "- '*:PORT'\n",
+    ] {
+        let mut text = String::new();
+        for key in ["deniedHosts:\n", "allowedHosts:\n"] {
+            text.push_str(key);
+            for number in 0..50_000 {
+                let line = line
+                    .replace("NUMBER", &number.to_string())
+                    .replace("PORT", &(number % 65_535 + 1).to_string());
+                text.write_str(&line).unwrap();
+            }
+        }
+        let document = Document::parse(&text).unwrap();
+        let began = Instant::now();
+        let found = document.warnings().len();
+        let took = began.elapsed();
+        assert!(took.as_secs() < 5, "{line} took {took:?} to find {found}");
+    }
+}
