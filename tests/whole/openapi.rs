@@ -124,7 +124,7 @@ const BODIES: [(&str, &str); 16] = [
 fn conforms(api: &Value, operation: &Value, answer: &Answer) {
     let what = operation["operationId"].as_str().unwrap();
     let responses = &operation["responses"];
-    let described = responses.get(answer.status.to_string()).unwrap_or(&responses["default"]);
+    let described = responses.get(answer.status.to_string()).unwrap_or_else(|| &responses["default"]);
     let described = follow(api, described);
     if described.get("headers").is_some() {
         assert!(answer.head.contains("\r\netag: \""), "{what}: {answer:?}");
