@@ -14,12 +14,11 @@ use crate::Condition;
 /// Rules by pattern, as `outboundByHost` spells them, in their order, which a map of JSON values would not keep. Rules with one
 /// pattern stand together.
 pub(crate) fn routes_to_json(routes: &[Route]) -> String {
-    let same = |one: &Route, other: &Route| one.entry.pattern == other.entry.pattern;
-    let member = |rules: &[Route]| {
-        let pattern = rules.first().map(|rule| rule.entry.pattern.to_string()).unwrap_or_default();
-        format!("{}:{}", Value::from(pattern), rules.iter().map(Route::to_json).collect::<Value>())
-    };
-    format!("{{{}}}", routes.chunk_by(same).map(member).collect::<Vec<_>>().join(","))
+    let together = routes.chunk_by(|one, other| one.entry.pattern == other.entry.pattern);
+    object(together.filter_map(|rules| {
+        let pattern = rules.first()?.entry.pattern.to_string();
+        Some((pattern, rules.iter().map(Route::to_json).collect::<Value>()))
+    }))
 }
 
 impl Entry {
@@ -92,7 +91,7 @@ impl Document {
         say("allowedHosts", self.allowed_hosts.as_deref().map(list));
         say("raw", some_list(&self.raw));
         say("passthrough", some_list(&self.passthrough));
-        say("outboundByHost", some(object(routes_by_pattern(&self.outbound_by_host))));
+        say("outboundByHost", some(routes_to_json(&self.outbound_by_host)));
         let outbound = || self.outbound.iter().map(Route::to_json).collect::<Value>().to_string();
         say("outbound", (!self.outbound.is_empty()).then(outbound));
         say("handlers", some(object(self.handlers.iter().map(|(name, handler)| (name, handler.to_json())))));
@@ -116,15 +115,6 @@ fn object<K: AsRef<str>, V: ToString>(keys: impl IntoIterator<Item = (K, V)>) ->
 
 fn some(object: String) -> Option<String> {
     (object != "{}").then_some(object)
-}
-
-/// Rules with one pattern stand together.
-fn routes_by_pattern(routes: &[Route]) -> impl Iterator<Item = (String, Value)> {
-    let together = routes.chunk_by(|left, right| left.entry.pattern == right.entry.pattern);
-    together.filter_map(|rules| {
-        let pattern = rules.first()?.entry.pattern.to_string();
-        Some((pattern, rules.iter().map(Route::to_json).collect()))
-    })
 }
 
 impl HandlerSource {
