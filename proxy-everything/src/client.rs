@@ -14,13 +14,15 @@ use http::{Request, StatusCode, header, request::Builder};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use policy::Overrides;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     app::read_policy,
     cli::{CaVerb, Format, Which},
-    config::Part,
+    config::{Document, Part},
     environment,
     state::StateDir,
 };
@@ -105,6 +107,18 @@ pub fn show(path: &str, which: &Which) -> anyhow::Result<String> {
         bail!("the instance answered {status}: {text}");
     }
     Ok(text)
+}
+
+/// What a running instance has in force: its document, and what was set at run time.
+pub fn in_force(which: &Which) -> anyhow::Result<(Document, Overrides)> {
+    #[derive(Deserialize)]
+    struct Parts {
+        parts: Vec<Part>,
+    }
+    let Parts { parts } = serde_json::from_str(&show("/v1/policy/parts", which)?)?;
+    let document = Document::merge(parts)?;
+    let overrides = Overrides::parse(&show("/v1/overrides", which)?, document.parsed())?;
+    Ok((document, overrides))
 }
 
 /// Prints what a verb about the CA asks for; DER is not text.

@@ -17,6 +17,7 @@ use clap::{Subcommand, ValueHint};
 
 use crate::{
     app::{in_file, read_policy},
+    cli::Which,
     config::{ConfigError, Document, MAX_DOCUMENT},
 };
 
@@ -40,7 +41,7 @@ pub enum ToolVerb {
     },
     /// Say how a request is decided, step by step: exit status 0 if it passes, 1 if it is denied, 2 if something is faulty
     #[command(
-        after_help = "Example:\n  proxy-everything policy explain GET https://api.example.com/user --policy egress.yaml"
+        after_help = "Examples:\n  proxy-everything policy explain GET https://api.example.com/user --policy egress.yaml\n  proxy-everything policy explain POST https://api.example.com/user --instance agent-7"
     )]
     Explain {
         /// The method, as GET
@@ -48,12 +49,15 @@ pub enum ToolVerb {
         /// The URL, with `https://` or `http://`
         #[arg(value_hint = ValueHint::Url)]
         url: String,
-        /// The policy document; may be given several times
-        #[arg(long, short, required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        /// The policy document; may be given several times. Without one, a running instance is asked, what was set at run time included
+        #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["instance", "socket"])]
         policy: Vec<PathBuf>,
         /// Print a JSON object instead
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        which: Which,
     },
     /// Try requests on a document: exit status 0 if all is as expected, 1 if something differs, 2 if something is faulty
     ///
@@ -119,7 +123,9 @@ pub fn run(verb: &ToolVerb) -> anyhow::Result<u8> {
     match verb {
         ToolVerb::Check { files, json: false } => check::for_people(files),
         ToolVerb::Check { files, json: true } => check::for_programs(files),
-        ToolVerb::Explain { method, url, policy, json } => explain::run(method, url, policy, *json),
+        ToolVerb::Explain { method, url, policy, json, which } => {
+            explain::run(method, url, policy, which, *json)
+        }
         ToolVerb::Test { files, cases, audit } => test::run(files, cases, audit),
         ToolVerb::Learn { files, class, denied } => {
             let denied = if *denied { policy::Denied::Allow } else { policy::Denied::Refuse };

@@ -18,6 +18,7 @@ for_each_user!(
     the_document_changes_below_it,
     params_reach_the_handler,
     by_command_line,
+    explained_as_it_is_in_force,
     what_is_kept_is_set_again,
     rules_and_explanations,
 );
@@ -35,7 +36,8 @@ fn verb(running: &Running<'_>, verb: &str, body: &Value) -> Answer {
 
 fn changed(answer: &Answer, generation: u64, changed: bool) {
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.json(), json!({ "generation": generation, "changed": changed }));
+    let told = answer.json();
+    assert_eq!((&told["generation"], &told["changed"]), (&json!(generation), &json!(changed)), "{told}");
     assert!(answer.head.contains(&format!("etag: \"{generation}\"")), "{answer:?}");
 }
 
@@ -211,6 +213,25 @@ fn params_reach_the_handler(user: User) {
     changed(&verb(&running, "setOutboundByHosts", &other), 4, true);
     assert_eq!(running.ask("GET /"), "200 newer");
     let _ = running.finish().ok();
+}
+
+fn explained_as_it_is_in_force(user: User) {
+    let lab = Lab::new(user);
+    let mut running = lab.run(POLICY, &[]).start(&["/bin/cat"]);
+    let _ = running.ask("ready");
+    let state = lab.path("state");
+    let explain = |verb: &str, body: &Value, wanted: (i32, &str)| {
+        assert_eq!(running.admin("POST", &format!("/v1/{verb}"), &body.to_string()).status, 200);
+        let url = format!("https://{HOST}/");
+        let Output { status, stdout, .. } =
+            lab.cli(&["policy", "explain", "GET", &url, "--state-dir", state.to_str().unwrap()]);
+        let told = String::from_utf8(stdout).unwrap();
+        assert!(status.code() == Some(wanted.0) && told.contains(wanted.1), "{status}: {told}");
+    };
+    explain("clear", &json!({}), (0, "allow by allowedHosts[0] api.example.test (line 2)"));
+    explain("denyHost", &json!({ "host": HOST }), (1, "deniedHosts[0] api.example.test (at run time)"));
+    explain("setDeniedHosts", &json!({ "hosts": [] }), (0, "goes through: straight to the server"));
+    explain("setOutboundHandler", &json!({ "handler": "teapot" }), (0, "goes through: teapot"));
 }
 
 fn by_command_line(user: User) {

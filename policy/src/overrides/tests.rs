@@ -268,4 +268,33 @@ proptest! {
     fn no_body_panics(verb in 0..Verb::ALL.len(), body in "[{}\\[\\]\":,a-z*./\\\\ \n-]{0,60}") {
         let _ = Overrides::default().change(Verb::ALL[verb], &body, &document());
     }
+
+    /// Against lists that are kept as Cloudflare's library keeps them.
+    #[test]
+    fn lists_are_kept_as_elsewhere(steps in prop::collection::vec((0..6_usize, 0..3_usize), 0..12), listed in any::<bool>()) {
+        const HOSTS: [&str; 3] = ["a.test", "b.test", "c.test"];
+        let text = if listed { "allowedHosts: [a.test]\ndeniedHosts: [b.test]" } else { "" };
+        let document = Document::parse(text).unwrap();
+        let mut allowed: Option<Vec<&str>> = listed.then(|| vec!["a.test"]);
+        let mut denied: Vec<&str> = if listed { vec!["b.test"] } else { vec![] };
+        let mut overrides = Overrides::default();
+        let add = |list: &mut Vec<&'static str>, host| if !list.contains(&host) { list.push(host) };
+        for (verb, place) in steps {
+            let host = HOSTS[place];
+            let verb = match verb {
+                0 => { add(allowed.get_or_insert_default(), host); Verb::AllowHost }
+                1 => { allowed.iter_mut().for_each(|list| list.retain(|other| *other != host)); Verb::RemoveAllowedHost }
+                2 => { add(&mut denied, host); Verb::DenyHost }
+                3 => { denied.retain(|other| *other != host); Verb::RemoveDeniedHost }
+                4 => { allowed = Some(vec![host]); Verb::SetAllowedHosts }
+                _ => { denied = vec![host]; Verb::SetDeniedHosts }
+            };
+            let sets = matches!(verb, Verb::SetAllowedHosts | Verb::SetDeniedHosts);
+            let body = if sets { serde_json::json!({ "hosts": [host] }) } else { serde_json::json!({ "host": host }) };
+            overrides = overrides.change(verb, &body.to_string(), &document).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+            let spelled = |entries: &[Entry]| entries.iter().map(|entry| entry.pattern.to_string()).collect::<Vec<_>>();
+            prop_assert_eq!(spelled(overrides.denied(&document)), denied.clone());
+            prop_assert_eq!(overrides.allowed(&document).map(spelled), allowed.clone().map(|list| list.into_iter().map(str::to_owned).collect()));
+        }
+    }
 }

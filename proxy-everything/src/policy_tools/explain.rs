@@ -1,5 +1,5 @@
-//! `policy explain`: how one request is decided, step by step, and what the workload is told of a refusal. Receives a method, a URL and
-//! file names; asks the compiled policy and prints its own words.
+//! `policy explain`: how one request is decided, step by step, and what the workload is told of a refusal. Receives a method, a URL, and
+//! file names or a running instance; asks the compiled policy and prints its own words.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,23 @@ use policy::{Denial, Overrides, Policy, Rule, Step, Url, Verdict};
 use serde_json::{Value, json};
 
 use super::{FAULTY, told_document};
-use crate::error::{ExchangeError, refusal};
+use crate::{
+    cli::Which,
+    client,
+    error::{ExchangeError, refusal},
+};
 
 /// Stands for the id that each request gets.
 const REQUEST_ID: &str = "ID";
 
-pub(super) fn run(method: &str, url: &str, files: &[PathBuf], json: bool) -> anyhow::Result<u8> {
+/// Without files, what a running instance has in force is asked.
+pub(super) fn run(
+    method: &str,
+    url: &str,
+    files: &[PathBuf],
+    which: &Which,
+    json: bool,
+) -> anyhow::Result<u8> {
     let url = match Url::parse(url) {
         Ok(url) => url,
         Err(error) => {
@@ -22,8 +33,14 @@ pub(super) fn run(method: &str, url: &str, files: &[PathBuf], json: bool) -> any
             return Ok(FAULTY);
         }
     };
-    let Some(document) = told_document(files)? else { return Ok(FAULTY) };
-    let policy = Policy::compile(document.parsed(), &Overrides::default());
+    let (document, overrides) = match files {
+        [] => client::in_force(which)?,
+        files => match told_document(files)? {
+            Some(document) => (document, Overrides::default()),
+            None => return Ok(FAULTY),
+        },
+    };
+    let policy = Policy::compile(document.parsed(), &overrides);
     let (_, steps) = policy.explain(&url.facts(method));
     let verdict = policy.verdict(&url.facts(method));
     let asked = format!("{method} {}://{}{}", url.scheme, url.authority, url.path);
