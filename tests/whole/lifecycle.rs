@@ -22,6 +22,7 @@ for_each_user!(
     signals_are_passed_on,
     ctrl_c_arrives_once,
     class_and_id,
+    a_policy_may_lie_where_the_command_sees_nothing,
     the_manual_and_completions_are_written
 );
 
@@ -48,6 +49,28 @@ fn our_own_failures(user: User) {
     assert!(String::from_utf8(missing.stderr).unwrap().contains("no-such-policy.yaml"));
     let faulty = lab.run("nonsense: 1", &[]).finish(&["/bin/true"]);
     assert_eq!(faulty.code(), 125, "{}", faulty.stderr);
+}
+
+fn a_policy_may_lie_where_the_command_sees_nothing(user: User) {
+    let lab = Lab::new(user);
+    let state = lab.directory("own-state");
+    let policy = lab.write("own-state/egress.yaml", "enableInternet: false");
+    let [state, policy] = [&state, &policy].map(|path| path.to_str().unwrap());
+    let seen = lab.cli(&[
+        "run",
+        "--state-dir",
+        state,
+        "--policy",
+        policy,
+        "--audit",
+        "-",
+        "--",
+        SH,
+        "-c",
+        &format!("echo began; cat {policy}"),
+    ]);
+    let said = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(said == "began\n" && seen.status.code() == Some(1), "{seen:?}");
 }
 
 /// Each wrapper forbids user namespaces as some system does; the message names the cure.

@@ -1,10 +1,8 @@
 //! What is in force and why: every rule with where it stands, those of run time among them; and how a request would be decided.
 //! Receives a generation, hands on JSON. Rules are spelled as in a document; secrets are only ever named there.
 
-use http::{Method, StatusCode, Uri};
-use policy::{
-    Authority, Compat, Decision, Denial, Enforcement, Entry, Overrides, RequestFacts, Route, Scheme,
-};
+use http::{Method, StatusCode};
+use policy::{Compat, Decision, Denial, Enforcement, Entry, Overrides, Route, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -89,16 +87,8 @@ pub(super) fn explain(text: &str, generation: &Generation) -> Result<Value, Prob
     let wrong = |detail: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let method = method.unwrap_or_else(|| "GET".into());
     Method::from_bytes(method.as_bytes()).map_err(|_| wrong("`method` is no method"))?;
-    let uri: Uri = url.parse().map_err(|error| wrong(&format!("`url`: {error}")))?;
-    let scheme = Scheme::ALL.into_iter().find(|scheme| uri.scheme_str() == Some(scheme.as_str()));
-    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
-        return Err(wrong("`url` begins with neither http:// nor https://"));
-    };
-    let Authority { host, port } =
-        Authority::parse(authority.as_str(), scheme).map_err(|error| wrong(&format!("`url`: {error}")))?;
-    let path = uri.path();
-    let facts = RequestFacts { scheme, host: &host, port, method: &method, path };
-    let (decision, steps) = generation.policy().explain(&facts);
+    let url = Url::parse(&url).map_err(|error| wrong(&format!("`url`: {error}")))?;
+    let (decision, steps) = generation.policy().explain(&url.facts(&method));
     let steps: Value = steps
         .into_iter()
         .map(|(step, rule)| json!({ "step": step.as_str(), "rule": rule.map(|rule| rule.to_string()) }))

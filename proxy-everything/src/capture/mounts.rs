@@ -51,7 +51,9 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
         attempt("bind resolv.conf", || bind_resolver(&resolver))?;
     }
     attempt("hide secrets and sockets", || hide(&masked, &kept))?;
-    let shown = |path: &PathBuf| !path.starts_with(HIDDEN_DIR) || kept.iter().any(|kept| kept.holds(path));
+    let hidden =
+        |path: &PathBuf| path.starts_with(HIDDEN_DIR) || masked.iter().any(|masked| path.starts_with(masked));
+    let shown = |path: &PathBuf| !hidden(path) || kept.iter().any(|kept| kept.holds(path));
     for path in read_only.into_iter().filter(shown) {
         attempt("protect the policy", || bind_read_only(&path, &path))?;
     }
