@@ -5,7 +5,7 @@
 
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ use witness::{Witness, witnesses};
 
 /// Lines about one host.
 const MAX_LINES: usize = 8;
+
+/// Stands for scheme, host and port until it is known in how many of them something differs; no name of a handler holds it.
+const PLACE: &str = "\0";
 
 /// In which way a policy differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,8 +112,11 @@ fn requests(old: &Document, new: &Document) -> (Vec<Difference>, usize) {
     let policies = [old, new].map(|document| Policy::compile(document, &Overrides::default()));
     let [before, after] = &policies;
     let (witnesses, left_out) = witnesses([old, new], &policies);
-    let mut by_host: BTreeMap<(Change, String), Vec<String>> = BTreeMap::new();
+    // By host, and then by what is told of it, the places where that is so.
+    let mut by_host: BTreeMap<(Change, &str), BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut places: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for witness in &witnesses {
+        places.entry(witness.host_label()).or_default().insert(witness.place());
         let (was, is) = (Outcome::of(before, witness), Outcome::of(after, witness));
         let change = match (&was, &is) {
             (Outcome::Deny(_), Outcome::Deny(_)) => continue,
@@ -119,17 +125,30 @@ fn requests(old: &Document, new: &Document) -> (Vec<Difference>, usize) {
             (Outcome::Allow { .. }, Outcome::Deny(_)) => Change::Narrower,
             (Outcome::Allow { .. }, Outcome::Allow { .. }) => Change::Other,
         };
-        let line = format!("{} {} (was: {})", is.told(), witness.label(), was.told());
-        by_host.entry((change, witness.host_label().to_owned())).or_default().push(line);
+        let told = format!("{} {PLACE} {} (was: {})", is.told(), witness.request(), was.told());
+        let of_host = by_host.entry((change, witness.host_label())).or_default();
+        of_host.entry(told).or_default().push(witness.place());
     }
-    let differences = by_host.into_iter().flat_map(|((change, host), mut lines)| {
-        lines.dedup();
+    let differences = by_host.into_iter().flat_map(|((change, host), told)| {
+        let all = places.get(host).map_or(0, BTreeSet::len);
+        let mut lines: Vec<String> =
+            told.iter().flat_map(|(told, places)| folded(told, host, places, all)).collect();
         let more = lines.len().saturating_sub(MAX_LINES);
         lines.truncate(MAX_LINES);
         lines.extend((more > 0).then(|| format!("and {more} more for {host}")));
         lines.into_iter().map(move |text| Difference { change, text })
     });
     (differences.collect(), left_out)
+}
+
+/// One line for each place; one alone where it is so for both schemes and all ports.
+fn folded(told: &str, host: &str, places: &[String], all: usize) -> Vec<String> {
+    let mut places = places.to_vec();
+    places.dedup();
+    if places.len() == all {
+        return vec![told.replacen(PLACE, host, 1)];
+    }
+    places.iter().map(|place| told.replacen(PLACE, place, 1)).collect()
 }
 
 /// Entries for bytes that nobody reads: one more is wider, one less narrower.

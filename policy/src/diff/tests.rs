@@ -45,6 +45,11 @@ fn what_differs() {
             "allowedHosts: ['https://10.0.0.0/8:1']\ndeniedHosts: ['10.0.0.0/24']",
             "- deny host_denied https://10.0.0.0/24:1 * /** (was: allow)",
         ),
+        (
+            "allowedHosts: ['*.a.test']",
+            "allowedHosts: []",
+            "- deny host_not_allowed *.a.test * /** (was: allow)",
+        ),
         ("", "raw: ['a.test:22']", "+ raw a.test:22"),
         ("passthrough: [a.test]", "", "- passthrough a.test"),
         ("", "limits: { connectTimeoutMs: 7 }", "~ limits connectTimeoutMs 7 (was: 10000)"),
@@ -59,7 +64,7 @@ fn what_differs() {
         "outboundByHost: { 'https://a.test:1': h }\nmonitor: true",
     );
     assert!(
-        monitored.contains(&"+ allow, noted https://*:443 * /** (was: deny internet_disabled)".to_owned()),
+        monitored.contains(&"+ allow, noted * * /** (was: deny internet_disabled)".to_owned()),
         "{monitored:?}"
     );
     assert!(

@@ -37,9 +37,15 @@ impl Witness {
         &self.host.1
     }
 
-    pub(super) fn label(&self) -> String {
-        let Self { scheme, host, port, method, path } = self;
-        format!("{scheme}://{}:{} {} {}", host.1, port.1, method.1, path.1)
+    /// Where it goes.
+    pub(super) fn place(&self) -> String {
+        let Self { scheme, host, port, .. } = self;
+        format!("{scheme}://{}:{}", host.1, port.1)
+    }
+
+    /// What it asks for there.
+    pub(super) fn request(&self) -> String {
+        format!("{} {}", self.method.1, self.path.1)
     }
 }
 
