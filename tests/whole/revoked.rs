@@ -130,10 +130,10 @@ fn many_streams_are_cut_off(user: User) {
     let ended: Vec<_> = (0..STREAMS).map(|_| running.hear()).collect();
     no_connection(&origin);
     assert_soon(changed);
-    // 92: the stream was reset. Some may not have had their head yet.
-    let heads = ended.iter().filter(|line| *line == "92 200 2").count();
-    let polls = ended.iter().filter(|line| *line == "0 403 2").count();
-    assert!(heads + polls == STREAMS && heads > 0, "{ended:?}");
+    // 92: the stream was reset, perhaps before its head was sent. Some requests may still have waited for theirs.
+    let cut = ended.iter().filter(|line| ["92 200 2", "92 000 0"].contains(&line.as_str())).count();
+    let told = ended.iter().filter(|line| *line == "0 403 2").count();
+    assert_eq!(cut + told, STREAMS, "{ended:?}");
     let finished = running.finish_abrupt();
     assert_eq!((origin.requests().len(), finished.audit.exchanges().len()), (STREAMS, STREAMS));
     finished.audit.exchanges().into_iter().for_each(assert_revoked);
