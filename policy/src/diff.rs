@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Decision, Denial, Document, Overrides, Policy, Reason, Verdict};
+use crate::{Denial, Document, Overrides, Policy, Reason, Verdict};
 use witness::{Witness, witnesses};
 
 /// Lines about one host.
@@ -77,18 +77,12 @@ enum Outcome {
 
 impl Outcome {
     fn of(policy: &Policy, witness: &Witness) -> Self {
-        let facts = witness.facts();
-        let (handlers, monitored) = match policy.verdict(&facts) {
-            Verdict::Deny(Denial { reason, .. }) => return Self::Deny(reason),
-            Verdict::Allow { handlers, monitored, .. } => (handlers, monitored.is_some()),
-        };
-        let params = match policy.decide(&facts) {
-            Decision::Forward { binding: Some(id), .. } => {
-                policy.bindings().get(id.index()).and_then(|binding| binding.params.clone())
+        match policy.verdict(&witness.facts()) {
+            Verdict::Deny(Denial { reason, .. }) => Self::Deny(reason),
+            Verdict::Allow { handlers, params, monitored, .. } => {
+                Self::Allow { handlers, params, monitored: monitored.is_some() }
             }
-            _ => None,
-        };
-        Self::Allow { handlers, params, monitored }
+        }
     }
 
     fn told(&self) -> String {

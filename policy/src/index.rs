@@ -15,7 +15,7 @@ use std::{
 use globset::GlobMatcher;
 use ipnet::IpNet;
 
-use crate::{CanonicalHost, Pattern, Scheme, condition::Message, host::Kind, pattern::Target};
+use crate::{CanonicalHost, Pattern, RequestFacts, Scheme, condition::Message, host::Kind, pattern::Target};
 
 /// Patterns for one host that are looked at for a wider one.
 const MAX_LOOKED_AT: usize = 64;
@@ -33,6 +33,13 @@ pub(crate) struct Question<'a> {
     pub(crate) host: &'a CanonicalHost,
     pub(crate) asked: Asked,
     pub(crate) message: Message<'a>,
+}
+
+impl<'a> From<&RequestFacts<'a>> for Question<'a> {
+    fn from(facts: &RequestFacts<'a>) -> Self {
+        let RequestFacts { scheme, host, port, method, path } = *facts;
+        Self { host, asked: Asked { scheme: Some(scheme), port }, message: Message::Known { method, path } }
+    }
 }
 
 /// The patterns of one list by what they match.

@@ -1,7 +1,7 @@
 //! The compiled policy: the one place where it is said what may pass.
 //!
 //! Receives a [`Document`] once and facts ever after; hands on decisions. The order in which the parts of the document
-//! are asked is the order of the lines in `decide_asked`. A policy never changes: a new document makes a new one.
+//! are asked is the order of the lines in `judge`. A policy never changes: a new document makes a new one.
 
 mod explain;
 mod list;
@@ -120,9 +120,7 @@ impl Policy {
 
     /// Decides a request.
     pub fn decide(&self, facts: &RequestFacts<'_>) -> Decision {
-        let asked = Asked { scheme: Some(facts.scheme), port: facts.port };
-        let message = Message::Known { method: facts.method, path: facts.path };
-        self.decide_question(Question { host: facts.host, asked, message }, &mut |_, _| {})
+        self.decide_question(facts.into(), &mut |_, _| {})
     }
 
     fn decide_question(

@@ -9,10 +9,13 @@ mod load;
 mod roots;
 mod secrets;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use handlers::Chain;
-use policy::{BindingId, DnsType, Overrides, Policy};
+use policy::{BindingId, DnsType, Overrides, Policy, Warning};
 use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
@@ -45,10 +48,12 @@ pub struct Part {
 }
 
 /// A policy, parsed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Document {
     parts: Vec<Part>,
     parsed: policy::Document,
+    /// Told more than once, and as costly to find as the policy is to compile.
+    warnings: OnceLock<Vec<Warning>>,
 }
 
 impl Document {
@@ -65,7 +70,7 @@ impl Document {
             let fault = |fault| ConfigError::Fault { part: source.clone(), fault };
             parsed = parsed.and(&part).map_err(fault)?;
         }
-        Ok(Self { parts, parsed })
+        Ok(Self { parts, parsed, warnings: OnceLock::new() })
     }
 
     /// Its texts, as they were given.
@@ -78,9 +83,14 @@ impl Document {
         &self.parsed
     }
 
+    /// What is odd in it.
+    pub fn warnings(&self) -> &[Warning] {
+        self.warnings.get_or_init(|| self.parsed.warnings())
+    }
+
     /// Says what is odd in it.
     pub fn log_warnings(&self) {
-        for warning in self.parsed.warnings().iter().take(MAX_WARNINGS) {
+        for warning in self.warnings().iter().take(MAX_WARNINGS) {
             let place = warning.origin.as_ref().map(ToString::to_string).unwrap_or_default();
             tracing::info!(place, "policy: {warning}");
         }
@@ -95,11 +105,10 @@ impl Document {
 /// Everything that decides about exchanges, made of one document and what was changed at run time. Immutable; replaced as a whole.
 pub struct Generation {
     rules: Rules,
-    document: Document,
+    document: Arc<Document>,
     overrides: Overrides,
     limits: Limits,
     bound: Vec<Bound>,
-    dns_types: Vec<DnsType>,
     upstream: Upstream,
 }
 
@@ -130,7 +139,7 @@ impl Generation {
     /// Compiles `document` as generation `number`. Reads files and compiles WebAssembly: blocks.
     pub fn load(
         number: u64,
-        document: Document,
+        document: Arc<Document>,
         overrides: Overrides,
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ConfigError> {
@@ -142,8 +151,7 @@ impl Generation {
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;
-        let dns_types = document.parsed.dns.types.clone();
-        Ok(Self { rules, document, overrides, limits, bound, dns_types, upstream })
+        Ok(Self { rules, document, overrides, limits, bound, upstream })
     }
 
     /// Grows with every accepted change.
@@ -157,7 +165,7 @@ impl Generation {
     }
 
     /// The document it was made of.
-    pub fn document(&self) -> &Document {
+    pub fn document(&self) -> &Arc<Document> {
         &self.document
     }
 
@@ -188,7 +196,7 @@ impl Generation {
 
     /// Types of DNS record that are passed on beside the usual ones.
     pub fn dns_types(&self) -> &[DnsType] {
-        &self.dns_types
+        &self.document.parsed.dns.types
     }
 
     /// Where requests go in the end.

@@ -173,7 +173,7 @@ impl Instance {
             bounds: &bounds,
             in_force: &in_force,
         };
-        let first = Generation::load(parts.generation, document, parts.overrides, surroundings)?;
+        let first = Generation::load(parts.generation, Arc::new(document), parts.overrides, surroundings)?;
         in_force.replace(first.rules().clone());
         first.document().log_warnings();
         Ok(Self {
@@ -215,7 +215,8 @@ impl Instance {
         document: Result<Document, ConfigError>,
         expected: &Expected,
     ) -> Result<Changed, ChangeError> {
-        let change = |document| self.apply(expected, |now| Ok(Some((document, now.overrides().clone()))));
+        let change =
+            |document| self.apply(expected, |now| Ok(Some((Arc::new(document), now.overrides().clone()))));
         let changed = document.map_err(ChangeError::Faulty).and_then(change);
         if let Err(ChangeError::Faulty(error)) = &changed {
             self.changes.refuse(&self.id, source, error);
@@ -233,7 +234,7 @@ impl Instance {
             let overrides = change(now.overrides(), now.document().parsed())
                 .map_err(|fault| ConfigError::Fault { part: None, fault })?;
             let differs = overrides != *now.overrides();
-            Ok(differs.then(|| (now.document().clone(), overrides)))
+            Ok(differs.then(|| (Arc::clone(now.document()), overrides)))
         })
     }
 
@@ -246,7 +247,7 @@ impl Instance {
     fn apply(
         &self,
         expected: &Expected,
-        change: impl FnOnce(&Generation) -> Result<Option<(Document, Overrides)>, ConfigError>,
+        change: impl FnOnce(&Generation) -> Result<Option<(Arc<Document>, Overrides)>, ConfigError>,
     ) -> Result<Changed, ChangeError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();

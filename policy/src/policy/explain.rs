@@ -4,11 +4,7 @@
 //! by the decision itself, so that an explanation cannot differ from what is done.
 
 use super::Policy;
-use crate::{
-    Decision, RequestFacts, Rule,
-    condition::Message,
-    index::{Asked, Question},
-};
+use crate::{Decision, RequestFacts, Rule};
 
 /// A step of the order of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +52,9 @@ impl Step {
 impl Policy {
     /// Decides a request and tells each step that was asked, with the rule that was found.
     pub fn explain(&self, facts: &RequestFacts<'_>) -> (Decision, Vec<(Step, Option<Rule>)>) {
-        let asked = Asked { scheme: Some(facts.scheme), port: facts.port };
-        let message = Message::Known { method: facts.method, path: facts.path };
-        let question = Question { host: facts.host, asked, message };
         let mut steps = Vec::new();
-        let decision = self.decide_question(question, &mut |step, rule| steps.push((step, rule.cloned())));
+        let decision =
+            self.decide_question(facts.into(), &mut |step, rule| steps.push((step, rule.cloned())));
         (decision, steps)
     }
 }

@@ -1,13 +1,15 @@
 //! A decision in the words of its document: what tools compare and print. Receives a request and hands on whether it passes, by which
 //! rule, and through which handlers; an address that must not be dialled is refused here already.
 
+use serde_json::Value;
+
 use super::Policy;
 use crate::{
     AddressRefusal, CanonicalHost, Decision, Denial, Document, Enforcement, Entry, Reason, RequestFacts, Rule,
 };
 
 /// What becomes of a request, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// It passes.
     Allow {
@@ -15,6 +17,8 @@ pub enum Verdict {
         rule: Rule,
         /// The names of its handlers, in order.
         handlers: Vec<String>,
+        /// What programs among them are handed instead of their own parameters.
+        params: Option<Value>,
         /// The refusal that is only noted.
         monitored: Option<Denial>,
     },
@@ -62,9 +66,8 @@ impl Policy {
             Decision::Deny(denial) => return Verdict::Deny(denial),
             Decision::Forward { rule, binding, monitored } => (rule, binding, monitored),
         };
-        let handlers =
-            binding.and_then(|id| self.bindings.get(id.index())).map(|binding| binding.handlers.clone());
-        let address = facts.host.address().filter(|_| handlers.is_none());
+        let binding = binding.and_then(|id| self.bindings.get(id.index()));
+        let address = facts.host.address().filter(|_| binding.is_none());
         match address.map(|address| self.check_address((address, facts.port).into(), Some(facts.scheme))) {
             Some(Err(AddressRefusal::Denied { rule, .. })) => {
                 Verdict::Deny(self.denial(Reason::AddressRefused, &rule, None))
@@ -72,7 +75,12 @@ impl Policy {
             Some(Err(AddressRefusal::NotPublic { .. })) => {
                 Verdict::Deny(self.denial(Reason::AddressRefused, &self.labels.default, None))
             }
-            Some(Ok(())) | None => Verdict::Allow { rule, handlers: handlers.unwrap_or_default(), monitored },
+            Some(Ok(())) | None => {
+                let (handlers, params) = binding
+                    .map(|binding| (binding.handlers.clone(), binding.params.clone()))
+                    .unwrap_or_default();
+                Verdict::Allow { rule, handlers, params, monitored }
+            }
         }
     }
 }

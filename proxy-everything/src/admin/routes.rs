@@ -160,7 +160,7 @@ fn warnings(document: &Document) -> Value {
         };
         json!({ "source": source, "line": line, "message": message, "suggestion": suggestion })
     };
-    document.parsed().warnings().iter().take(MAX_WARNINGS).map(warning).collect()
+    document.warnings().iter().take(MAX_WARNINGS).map(warning).collect()
 }
 
 fn pem(text: String) -> Answer {

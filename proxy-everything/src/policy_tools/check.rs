@@ -13,8 +13,8 @@ const ODD: u8 = 1;
 
 pub(super) fn for_people(files: &[PathBuf]) -> anyhow::Result<u8> {
     let Some(document) = told_document(files)? else { return Ok(FAULTY) };
-    let warnings = document.parsed().warnings();
-    for warning in &warnings {
+    let warnings = document.warnings();
+    for warning in warnings {
         let (source, line) = place(files, warning);
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
         eprintln!("{source}{line}: warning: {warning}");
@@ -32,7 +32,7 @@ pub(super) fn for_programs(files: &[PathBuf]) -> anyhow::Result<u8> {
         }
         Ok(document) => {
             let warnings: Vec<Value> =
-                document.parsed().warnings().iter().map(|warning| to_json(files, warning)).collect();
+                document.warnings().iter().map(|warning| to_json(files, warning)).collect();
             let (status, word) = if warnings.is_empty() { (0, "ok") } else { (ODD, "warnings") };
             (status, json!({ "status": word, "warnings": warnings }))
         }

@@ -58,7 +58,7 @@ fn print(asked: &str, steps: &[(Step, Option<Rule>)], verdict: &Verdict, policy:
         println!("  {:<32}{}", step.as_str(), rule.as_ref().map_or("-", Rule::as_str));
     }
     match verdict {
-        Verdict::Allow { rule, handlers, monitored } => {
+        Verdict::Allow { rule, handlers, monitored, .. } => {
             let through =
                 if handlers.is_empty() { "straight to the server".into() } else { handlers.join(", ") };
             println!("allow by {rule}");
