@@ -17,6 +17,7 @@ mod inject;
 mod respond;
 mod script;
 mod secret;
+mod store;
 
 pub use chain::{Chain, Handler, Named};
 pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome};
@@ -26,3 +27,4 @@ pub use inject::Inject;
 pub use respond::Respond;
 pub use script::{Engine, Script, ScriptLimits, ScriptSettings};
 pub use secret::Secret;
+pub use store::{Blobs, KeyPage, KeyValue, Object, ObjectPage, Span, StoreError, Storing};
