@@ -29,7 +29,7 @@ function plugin(source, aliases) {
 async function bundle(source, aliases) {
   const build = await rolldown({
     input: ENTRY,
-    external: /^egress:/,
+    external: /^(egress|wasi):/,
     platform: 'neutral',
     // Packages written for node find their globals there.
     transform: { define: { global: 'globalThis' } },
