@@ -132,6 +132,8 @@ impl Exchange<'_> {
             class: Arc::clone(&self.instance.class),
             matched,
             request_id: self.trail.request_id(),
+            source: self.trail.source(),
+            logs: self.trail.logs(),
         }
     }
 
@@ -193,5 +195,10 @@ impl Fetch for Onward {
     fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
         let onward = self.clone();
         Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
+    }
+
+    fn elsewhere(&self, handler: &str, _: Request<Body>) -> handlers::Fetching {
+        let refused = format!("`{handler}` may not fetch from other hosts");
+        Box::pin(async move { Err(refused.into()) })
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
+use super::{Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
@@ -71,7 +71,7 @@ impl Engine {
         let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linked = linker.instantiate_pre(&component);
         let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
-        let linked = HandlerPre::new(linked).map_err(|error| LoadError::Export(format!("{error:#}")))?;
+        let linked = Linked::new(linked)?;
         let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
         let settings = Arc::new(settings);
         let instances = Arc::new(Instances::new(settings.clone(), linked, self.ticker.clone()));

@@ -109,10 +109,10 @@ impl Make<'_> {
                 let granted =
                     secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
                 let settings = ScriptSettings {
-                    name: name.into(),
                     params: given.unwrap_or(params).clone(),
                     secrets: granted.collect(),
                     limits: self.limits.script(),
+                    ..ScriptSettings::named(name)
                 };
                 let engine = self.engine.get().map_err(|error| wrong(error.to_string()))?;
                 let script = engine.load(&component, settings);
