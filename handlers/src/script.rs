@@ -159,7 +159,7 @@ impl Script {
         let task = Task::spawn(&self.runtime, run);
         let outcome = answered.await;
         task.detach();
-        outcome.unwrap_or_else(|_| Err(self.failed(Fault::Failed("it gave no answer".to_owned()))))
+        outcome.unwrap_or_else(|_| Err(self.failed(Fault::Failed("the engine has stopped".to_owned()))))
     }
 
     fn callers_runtime(&self) -> Handle {
