@@ -37,8 +37,12 @@ export function environment(makers = {}) {
   let kinds = null;
   const granted = () => (kinds ??= new Map(bindings()));
   const get = (_, name) => all[granted().get(name)]?.(name);
-  return new Proxy(Object.freeze({}), {
+  const no = () => false;
+  return new Proxy({}, {
     get,
+    set: no,
+    defineProperty: no,
+    deleteProperty: no,
     has: (_, name) => granted().has(name),
     ownKeys: () => [...granted().keys()],
     getOwnPropertyDescriptor(_, name) {
