@@ -67,13 +67,16 @@ function pump(mine) {
   if (mine.rounds-- <= 0) {
     turn(mine);
     mine.news++;
-    if (mine.queued.length + mine.sent.size + mine.timers.length === 0) {
+    if (mine.queued.length + mine.timers.length === 0 && !isAwaited(mine)) {
       mine.pumping = false;
       return;
     }
   }
   queueMicrotask(mine.pump);
 }
+
+// Whether anybody still waits for a response.
+const isAwaited = ({ sent }) => [...sent.values()].some((one) => !one.dropped);
 
 // One fetch and nothing that could come before its response: one call of the host does it all.
 function isSimple({ queued, sent, timers, writing: bodies }) {
@@ -91,7 +94,7 @@ function turn(mine) {
   for (const one of queued) if (!one.dropped) attempt(one, () => dispatch(mine, one));
   // A body that is being written is told so by its own writes; only when they have paused is there time to wait.
   const isDue = mine.timers.length > 0 && mine.timers[0].due <= performance.now();
-  if (mine.sent.size > 0 || !isDue) wait(mine, queued.length > 0 || isDue);
+  wait(mine, queued.length > 0 || isDue);
   if (mine === call) fire(mine);
 }
 
@@ -111,9 +114,10 @@ function dispatch(mine, one) {
 // `isBusy`: looks without waiting.
 function wait(mine, isBusy) {
   const { sent, timers } = mine;
-  if (sent.size === 0 && timers.length === 0) return;
+  if (timers.length === 0 && !isAwaited(mine)) return;
   let timeout = timers.length === 0 ? null : Math.max(0, Math.ceil(timers[0].due - performance.now()));
   if (isBusy) timeout = 0;
+  if (timeout === 0 && sent.size === 0) return;
   for (let arrived = next(timeout); arrived !== null && arrived !== undefined; ) {
     const [number, result] = arrived;
     const one = sent.get(number);

@@ -62,6 +62,18 @@ test('a signal gives up', async () => {
   assert.deepEqual([textOf(early.body), host.seen.length], ['mine', 2]);
 });
 
+test('what was given up is not waited for', async () => {
+  const host = new Host({ answer: late(1000) });
+  const answer = await run(async (incoming) => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 10);
+    await fetch(incoming, { signal: controller.signal }).catch(() => {});
+    for (let n = 0; n < 1000; n++) await null;
+    return new Response('done');
+  });
+  assert.deepEqual([textOf(answer.body), host.clock], ['done', 10]);
+});
+
 test('timers fire in order, repeat, and can be taken back', async () => {
   const host = new Host();
   const answer = await run(async () => {
