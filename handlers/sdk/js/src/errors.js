@@ -25,7 +25,9 @@ export function framesOf(stack) {
 
 /** An error, or whatever else was thrown, as a text. */
 export function wordsOf(thrown) {
-  if (!(thrown instanceof Error) && !(thrown instanceof DOMException)) return `${thrown}`;
+  if (!(thrown instanceof Error) && !(thrown instanceof DOMException)) {
+    return typeof thrown === 'object' && thrown !== null ? `thrown: ${JSON.stringify(thrown)}` : String(thrown);
+  }
   const frames = framesOf(thrown.stack);
   const cause = thrown.cause === undefined ? '' : `\ncaused by ${wordsOf(thrown.cause)}`;
   return `${thrown.name}: ${thrown.message}${frames && `\n${frames}`}${cause}`;

@@ -13,7 +13,7 @@ let call = null;
 
 /** Begins a call; what an earlier one left behind is forgotten. */
 export function begin() {
-  const mine = { queued: [], sent: new Map(), timers: [], writing: 0, news: 0, seen: 0, rounds: 0, pumping: false };
+  const mine = { queued: [], sent: new Map(), timers: [], writing: new Set(), news: 0, seen: 0, rounds: 0, pumping: false };
   mine.pump = () => pump(mine);
   call = mine;
 }
@@ -47,15 +47,22 @@ export function launch(request, feed) {
   return { response, drop: () => (one.dropped = true) };
 }
 
-/** Waits for a promise of the guest's own that gives the loop work to do, such as the writing of a body. */
-export async function writing(work) {
-  const mine = running();
-  mine.writing++;
-  try {
-    await work;
-  } finally {
-    mine.writing--;
-  }
+/** Says that a body is being written, which gives the loop work to do until the promise is settled. */
+export function write(work) {
+  const { writing } = running();
+  const done = () => writing.delete(work);
+  writing.add(work);
+  work.then(done, done);
+  stir();
+  return work;
+}
+
+export const isWriting = () => running().writing.size > 0;
+
+/** Waits until no body is being written. */
+export async function written() {
+  const { writing } = running();
+  while (writing.size > 0) await Promise.allSettled(writing);
 }
 
 function pump(mine) {
@@ -79,8 +86,8 @@ function pump(mine) {
 const isAwaited = ({ sent }) => [...sent.values()].some((one) => !one.dropped);
 
 // One fetch and nothing that could come before its response: one call of the host does it all.
-function isSimple({ queued, sent, timers, writing: bodies }) {
-  return queued.length === 1 && queued[0].feed === null && sent.size === 0 && timers.length === 0 && bodies === 0;
+function isSimple({ queued, sent, timers, writing }) {
+  return queued.length === 1 && queued[0].feed === null && sent.size === 0 && timers.length === 0 && writing.size === 0;
 }
 
 function turn(mine) {
@@ -108,7 +115,8 @@ function attempt(one, run) {
 
 function dispatch(mine, one) {
   mine.sent.set(send(one.request), one);
-  if (one.feed !== null) writing(one.feed()).catch(() => {});
+  // If it fails, so does the response.
+  if (one.feed !== null) write(one.feed()).catch(() => {});
 }
 
 // `isBusy`: looks without waiting.

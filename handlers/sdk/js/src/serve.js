@@ -7,7 +7,7 @@ import { Context } from './context.js';
 import { environment } from './env.js';
 import { hostError, wordsOf } from './errors.js';
 import { KeyValue } from './keyvalue.js';
-import { begin, end, stir, writing } from './loop.js';
+import { begin, end, isWriting, write, written } from './loop.js';
 import { piped } from './pipe.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
@@ -32,7 +32,7 @@ export function serve(module, run) {
       const response = await run(Request.fromHost(incoming), env, ctx);
       if (!(response instanceof Response)) throw new TypeError('no Response was returned');
       const { record, feed } = Response.toHost(response, piped);
-      if (feed === null && !Context.isWorking(ctx)) return record;
+      if (feed === null && !isWriting() && !Context.isWorking(ctx)) return record;
       return await answered(record, feed, ctx);
     } catch (reason) {
       // The host takes a string, and shows it to the operator only.
@@ -50,9 +50,8 @@ async function answered(record, feed, ctx) {
   } catch (reason) {
     throw hostError(reason);
   }
-  stir();
-  const rest = Context.rest(ctx);
-  if (feed !== null) await writing(feed());
-  await rest;
+  if (feed !== null) await write(feed());
+  await written();
+  await Context.rest(ctx);
   return { status: 200, headers: [], body: { tag: 'empty' } };
 }

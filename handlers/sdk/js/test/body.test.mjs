@@ -148,6 +148,16 @@ test('a request can be streamed too', async () => {
   assert.deepEqual([textOf(answer.body), host.calls[0]], ['got 1 2 3 ', 'send']);
 });
 
+test('a request is still streamed when its response has come, and been passed on', async () => {
+  let sent;
+  const host = new Host({ answer: ({ body }) => ((sent = body), { body: whole('early') }) });
+  await run(() => {
+    const pull = (controller) => new Promise((resolve) => setTimeout(() => resolve(controller.enqueue(Buffer.from('late')) || controller.close()), 30));
+    return fetch('https://api.test/', { method: 'POST', body: new ReadableStream({ pull }, { highWaterMark: 0 }) });
+  });
+  assert.deepEqual([textOf(host.answered.response.body), host.answered.at, textOf(sent), host.clock], ['early', 0, 'late', 30]);
+});
+
 test('a body that breaks off is an error', async () => {
   new Host();
   const answer = await run((incoming) => incoming.text().catch((error) => new Response(error.message)), post(held('a', new Error('reset'))));
