@@ -10,11 +10,11 @@ CARGO ?= cargo
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 SDK := handlers/sdk/js
 CLIENT := handlers/sdk/client
-PROGRAMS := $(wildcard handlers/examples/*.js handlers/tests/guests/*.js handlers/tests/guests/*.ts)
+PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/tests/guests/*.js handlers/tests/guests/*.ts)
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test bench-policy lint deny setup-deny handlers types setup setup-handlers setup-test clean
+.PHONY: help build demo test bench-policy lint deny setup-deny handlers types test-sdk setup setup-handlers setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -26,7 +26,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers types lint ## everything that CI runs
+test: setup-test handlers types test-sdk lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -52,9 +52,10 @@ $(SDK)/node_modules: $(SDK)/package-lock.json
 	touch $@
 
 vpath %.js handlers/examples handlers/tests/guests
-vpath %.ts handlers/tests/guests
+vpath %.ts handlers/examples handlers/tests/guests
 BUILD_HANDLER = mkdir -p $(@D) && "$$(tools/node)" $(SDK)/build.mjs $< -o $@
-SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js) $(SDK)/build.mjs $(SDK)/component.mjs handlers/wit/handler.wit
+SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js $(SDK)/src/entry/*.js) $(wildcard $(SDK)/*.mjs) \
+	$(CLIENT)/src/program.js $(CLIENT)/src/errors.js $(wildcard handlers/wit/*.wit handlers/wit/deps/*/*.wit)
 
 target/handlers/%.wasm: %.js $(SDK_FILES)
 	$(BUILD_HANDLER)
@@ -66,8 +67,12 @@ target/handlers/%.wasm: %.ts $(SDK_FILES)
 target/handlers/client-%.wasm: $(CLIENT)/examples/%.js $(SDK_FILES) $(CLIENT)/build.mjs $(wildcard $(CLIENT)/src/*.js)
 	mkdir -p $(@D) && "$$(tools/node)" $(CLIENT)/build.mjs $< -o $@
 
-types: setup-handlers $(CLIENT)/node_modules ## the client's types, against its modules and programs
+types: setup-handlers $(CLIENT)/node_modules ## the types of the client and of handlers, against modules and programs
 	"$$(tools/node)" $(CLIENT)/node_modules/typescript/bin/tsc -p $(CLIENT)
+	"$$(tools/node)" $(CLIENT)/node_modules/typescript/bin/tsc -p $(SDK)
+
+test-sdk: setup-handlers $(SDK)/node_modules ## what handlers in JavaScript stand on, in Node
+	"$$(tools/node)" --import ./$(SDK)/test/hooks.mjs --test $(wildcard $(SDK)/test/*.test.mjs)
 
 $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm install --ignore-scripts --no-save --no-audit --no-fund

@@ -7,9 +7,10 @@ export interface OutboundHandlerContext<Params = unknown> {
   readonly params: Params;
 }
 
-/** The secrets that the policy grants to the handlers of a class, by name. */
+/** What the policy grants to the handlers of a class, by name: secrets, settings, stores, limits. */
 export interface Env {
-  readonly [secret: string]: string | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly [name: string]: any;
 }
 
 // Handlers of different params stand in one table; each says what its own are.
