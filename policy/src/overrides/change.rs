@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::{Overrides, without};
+use super::{Overrides, component, without};
 use crate::{
     Document, Entry, Fault, Origin, Pattern, PatternError,
     document::{
-        Entries, RouteKeys, RouteWords, RuleWords, Rules, Word, WordOr, Words, allowed_entry, catch_all,
-        denied_entry, one_or_many, parse, parse_body, routes, some, unknown_key,
+        ComponentWords, Entries, RouteKeys, RouteWords, RuleWords, Rules, Word, WordOr, Words, allowed_entry,
+        catch_all, denied_entry, one_or_many, parse, parse_body, program, routes, some, unknown_key,
     },
     fault::Position,
 };
 
-/// What can be asked for, by Cloudflare's names.
+/// What can be asked for, as far as it goes by Cloudflare's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Handlers for every host that has none of its own.
@@ -42,13 +42,17 @@ pub enum Verb {
     RemoveAllowedHost,
     /// One less.
     RemoveDeniedHost,
+    /// Another component for a handler of the document.
+    SetHandler,
+    /// The document's again.
+    ResetHandler,
     /// The document alone.
     Clear,
 }
 
 impl Verb {
     /// All that there are.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::SetOutboundHandler,
         Self::RemoveOutboundHandler,
         Self::SetOutboundByHost,
@@ -60,6 +64,8 @@ impl Verb {
         Self::DenyHost,
         Self::RemoveAllowedHost,
         Self::RemoveDeniedHost,
+        Self::SetHandler,
+        Self::ResetHandler,
         Self::Clear,
     ];
 
@@ -77,6 +83,8 @@ impl Verb {
             Self::DenyHost => "denyHost",
             Self::RemoveAllowedHost => "removeAllowedHost",
             Self::RemoveDeniedHost => "removeDeniedHost",
+            Self::SetHandler => "setHandler",
+            Self::ResetHandler => "resetHandler",
             Self::Clear => "clear",
         }
     }
@@ -138,6 +146,14 @@ impl Overrides {
                 let now = self.denied_now(document, &mut rules)?;
                 next.denied_hosts = without(now, &pattern(body, &mut rules)?).or(next.denied_hosts);
             }
+            Verb::SetHandler => {
+                let SetHandler { name, wasm, sha256 } = parse_body(body)?;
+                next.handlers.extend([component(name, ComponentWords { wasm, sha256 }, document)?]);
+            }
+            Verb::ResetHandler => {
+                let Name { name } = parse_body(body)?;
+                next.handlers.remove(&program(name, handlers)?);
+            }
             Verb::Clear => {
                 let Nothing {} = parse(body)?;
                 next = Self::default();
@@ -162,6 +178,20 @@ struct Host<T> {
 #[serde(deny_unknown_fields)]
 struct Hosts<T> {
     hosts: T,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Name {
+    name: Word,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetHandler {
+    name: Word,
+    wasm: Word,
+    sha256: Option<Word>,
 }
 
 /// A rule that names handlers, under any of the keys by which Cloudflare's API does.
