@@ -152,4 +152,6 @@ pub struct ResolveTarget {
 }
 
 #[cfg(test)]
+pub(crate) use tests::wasm::FULL;
+#[cfg(test)]
 mod tests;

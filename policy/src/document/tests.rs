@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 mod faults;
-mod wasm;
+pub(crate) mod wasm;
 
 const WHOLE: &str = r#"
 deniedHosts: [evil.test, 'https://*.bad.test:443']

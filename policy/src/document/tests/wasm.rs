@@ -21,7 +21,8 @@ pub(super) fn bare(component: ComponentSource) -> WasmSource {
     }
 }
 
-const FULL: &str = r#"
+/// Everything that can be said of components and stores.
+pub(crate) const FULL: &str = r#"
 secrets: { TOKEN: { env: T }, PASSWORD: { env: P } }
 stores:
   scratch: { memory: {} }
