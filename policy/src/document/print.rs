@@ -120,7 +120,8 @@ fn some(object: String) -> Option<String> {
 }
 
 impl HandlerSource {
-    fn to_json(&self) -> Value {
+    /// As a document spells it.
+    pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Inject(headers) => {
                 let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
