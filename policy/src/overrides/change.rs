@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::{Overrides, component, without};
 use crate::{
-    Document, Entry, Fault, Origin, Pattern, PatternError,
+    ComponentSource, Document, Entry, Fault, Origin, Pattern, PatternError,
     document::{
         ComponentWords, Entries, RouteKeys, RouteWords, RuleWords, Rules, Word, WordOr, Words, allowed_entry,
         catch_all, denied_entry, one_or_many, parse, parse_body, program, routes, some, unknown_key,
@@ -116,10 +116,7 @@ impl Overrides {
                 next.set_outbound_by_host(&entry.pattern, rules.routes(&entry, words, handlers)?);
             }
             Verb::SetOutboundByHosts => {
-                let Hosts { hosts } = parse_body::<Hosts<Entries<ServedWords>>>(body)?;
-                let read = |(host, words): (Word, ServedWords)| Ok((host, words.routes()?));
-                let entries = hosts.0.into_iter().map(read).collect::<Result<_, Fault>>()?;
-                next.outbound_by_host = routes(Vec::new(), Entries(entries), &mut rules, handlers)?;
+                next.outbound_by_host = routes(Vec::new(), served_hosts(body)?, &mut rules, handlers)?;
             }
             Verb::RemoveOutboundByHost => next.remove_outbound_by_host(&pattern(body, &mut rules)?),
             Verb::SetAllowedHosts => {
@@ -146,10 +143,7 @@ impl Overrides {
                 let now = self.denied_now(document, &mut rules)?;
                 next.denied_hosts = without(now, &pattern(body, &mut rules)?).or(next.denied_hosts);
             }
-            Verb::SetHandler => {
-                let SetHandler { name, wasm, sha256 } = parse_body(body)?;
-                next.handlers.extend([component(name, ComponentWords { wasm, sha256 }, document)?]);
-            }
+            Verb::SetHandler => next.handlers.extend([set_handler(body, document)?]),
             Verb::ResetHandler => {
                 let Name { name } = parse_body(body)?;
                 next.handlers.remove(&program(name, handlers)?);
@@ -161,6 +155,12 @@ impl Overrides {
         }
         Ok(next)
     }
+}
+
+/// A handler of the document, with the component that it is to run.
+fn set_handler(body: &str, document: &Document) -> Result<(String, ComponentSource), Fault> {
+    let SetHandler { name, wasm, sha256 } = parse_body(body)?;
+    component(name, ComponentWords { wasm, sha256 }, document)
 }
 
 /// No key at all.
@@ -261,6 +261,13 @@ fn served(body: &str) -> Result<(Option<Word>, RouteWords), Fault> {
     let (host, keys) = value.route()?;
     let list = vec![Spanned { value: WordOr::Keys(keys), referenced, defined }];
     Ok((host, RouteWords { at: referenced.into(), list }))
+}
+
+/// Rules by their patterns.
+fn served_hosts(body: &str) -> Result<Entries<RouteWords>, Fault> {
+    let Hosts { hosts } = parse_body::<Hosts<Entries<ServedWords>>>(body)?;
+    let read = |(host, words): (Word, ServedWords)| Ok((host, words.routes()?));
+    hosts.0.into_iter().map(read).collect::<Result<_, Fault>>().map(Entries)
 }
 
 /// The one entry that is the whole body.

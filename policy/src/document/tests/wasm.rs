@@ -206,6 +206,12 @@ fn faults_of_components() {
             "handlers: { h: { wasm: w, rateLimits: { L: { limit: 1, period: 9 } } } }",
             "1:56: unknown key `period`; did you mean `periodMs`?",
         ),
+    ]);
+}
+
+#[test]
+fn faults_of_what_is_fetched() {
+    check(&[
         (
             "handlers: { h: { wasm: w, fetch: [a.test, '*b.test'] } }",
             "1:43: pattern `*b.test`: a `*` must stand for whole labels; write `*.b.test` and `b.test`",
