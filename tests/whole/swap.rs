@@ -245,5 +245,5 @@ struct Used {
 fn used(running: &Running<'_>) -> Used {
     let pid = running.pid();
     let kib = processes::resident_kib(pid).expect("the proxy runs");
-    Used { kib, descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the proxy runs").count() }
+    Used { kib, descriptors: fs::read_dir(format!("/proc/{pid}/fd")).expect("the proxy runs").count() }
 }
