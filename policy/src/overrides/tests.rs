@@ -253,7 +253,7 @@ fn faults_of_components() {
     let absolute = "at run time there is no folder that a relative path starts from; write an absolute path";
     for (verb, body, wanted) in [
         (Verb::SetHandler, "{}", "1:1: missing field `name`"),
-        (Verb::SetHandler, r#"{"name":"wasm"}"#, "1:1: missing field `wasm`"),
+        (Verb::SetHandler, r#"{"name":"wasm"}"#, "1:2: missing field `wasm`"),
         (Verb::SetHandler, r#"{"name":"wasm","wasm":"/w","params":1}"#, "1:28: unknown key `params`"),
         (
             Verb::SetHandler,
