@@ -188,14 +188,14 @@ impl StoreSource {
             Self::Folder(path) => return json!({ "folder": path.to_string_lossy() }),
             Self::Redis { url, username, password, prefix } => {
                 say("url", url);
-                username.as_ref().map(|name| say("username", name));
-                password.as_ref().map(|name| say("password", name));
+                username.iter().for_each(|name| say("username", name));
+                password.iter().for_each(|name| say("password", name));
                 say("prefix", prefix);
                 "redis"
             }
             Self::S3 { bucket, endpoint, region, access_key_id, secret_access_key, prefix } => {
                 say("bucket", bucket);
-                endpoint.as_ref().map(|url| say("endpoint", url));
+                endpoint.iter().for_each(|url| say("endpoint", url));
                 say("region", region);
                 say("accessKeyId", access_key_id);
                 say("secretAccessKey", secret_access_key);

@@ -144,7 +144,7 @@ impl ContentHash {
             return Err(Fault::new(at, message));
         }
         for (byte, pair) in hash.0.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair.iter().fold(0, |sum, digit| sum << 4 | u8::try_from(*digit).unwrap_or_default());
+            *byte = pair.iter().fold(0, |sum, digit| (sum << 4) | u8::try_from(*digit).unwrap_or_default());
         }
         Ok(hash)
     }
