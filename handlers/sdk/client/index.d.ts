@@ -58,6 +58,10 @@ export class Verbs {
   denyHost(host: HostRule): Promise<Change>;
   removeAllowedHost(host: string): Promise<Change>;
   removeDeniedHost(host: string): Promise<Change>;
+  /** Another component, an absolute path or `sha256:…`, for a handler of the policies that is one. */
+  setHandler(name: string, wasm: string, sha256?: string): Promise<Change>;
+  /** The component of the policies again. */
+  resetHandler(name: string): Promise<Change>;
   /** Takes back all changes. */
   clear(): Promise<Change>;
 }
