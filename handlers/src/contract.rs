@@ -7,7 +7,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 
 /// What went wrong while a body was read or a request was fetched; the proxy downcasts it to its own error.
@@ -24,6 +24,12 @@ pub trait Fetch: Send + Sync {
     /// Sends the request onward and waits for the head of the response.
     fn fetch(&self, request: Request<Body>) -> Fetching;
 }
+
+/// The protocol that the workload asks to go on with on its connection, WebSocket for example (RFC 9110, 7.8): an extension of the request,
+/// where the headers of one hop are missing. Whoever fetches onward passes it on. If that leads to a response with status 101,
+/// the way to the upstream is among the response's extensions; the workload gets it if they are handed on, and it is closed if not.
+#[derive(Debug, Clone)]
+pub struct Upgrade(pub HeaderValue);
 
 /// What a handler may know about the exchange it serves.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ mod secret;
 mod store;
 
 pub use chain::{Chain, Handler, Named};
-pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome};
+pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome, Upgrade};
 pub use deny::Deny;
 pub use error::{Fault, HandlerError, LoadError};
 pub use inject::Inject;
