@@ -30,9 +30,10 @@ pub trait Fetch: Send + Sync {
     fn elsewhere(&self, handler: &str, request: Request<Body>) -> Fetching;
 }
 
-/// Among the extensions of a request: it wants its connection upgraded to this protocol (RFC 9110 section 7.8). The
-/// extensions of the 101 that answers it hold the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The protocol that the workload asks to go on with on its connection, WebSocket for example (RFC 9110, 7.8): an extension of the request,
+/// where the headers of one hop are missing. Whoever fetches onward passes it on. If that leads to a response with status 101,
+/// the way to the upstream is among the response's extensions; the workload gets it if they are handed on, and it is closed if not.
+#[derive(Debug, Clone)]
 pub struct Upgrade(pub HeaderValue);
 
 /// What a handler may know about the exchange it serves.

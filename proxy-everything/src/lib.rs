@@ -15,6 +15,7 @@ pub mod splice;
 pub mod tls;
 pub mod http;
 pub mod exchange;
+pub mod upgrade;
 pub mod upstream;
 pub mod dns;
 pub mod publish;
