@@ -102,7 +102,9 @@ impl Blobs for Folder {
             objects::check_keys(&keys)?;
             keys.iter().try_for_each(|key| {
                 check_key(key)?;
-                root.remove(key).map_err(failed)
+                root.remove(key).map_err(failed)?;
+                root.prune(key);
+                Ok(())
             })
         })
     }
@@ -130,9 +132,10 @@ fn check_key(key: &str) -> Result<(), StoreError> {
 fn described(key: String, file: &File) -> Result<Object, StoreError> {
     let metadata = file.metadata().map_err(unavailable)?;
     // Every object is a new file.
-    let etag = format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), metadata.mtime_nsec(), metadata.size());
+    let (inode, size) = (metadata.ino(), metadata.size());
+    let etag = format!("\"{inode:x}-{:x}-{:x}-{size:x}\"", metadata.mtime(), metadata.mtime_nsec());
     let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    Ok(Object { key, size: metadata.size(), etag: Some(etag), content_type: content_type(file), modified })
+    Ok(Object { key, size, etag: Some(etag), content_type: content_type(file), modified })
 }
 
 /// None where the file system has no attributes.

@@ -72,13 +72,16 @@ impl Beneath {
         rustix::fs::fsync(new)
     }
 
-    /// Removes a file, and the folders that are empty then; what is not there counts as removed.
+    /// Removes a file; what is not there counts as removed, and a folder is no file.
     pub(super) fn remove(&self, path: &str) -> Result<(), Errno> {
         match self.parent(path).and_then(|(parent, name)| unlinkat(parent, name, AtFlags::empty())) {
-            // A folder is no object.
-            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::PERM) => {}
-            Err(error) => return Err(error),
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Removes the folders on the way to a file that are empty.
+    pub(super) fn prune(&self, path: &str) {
         for (end, _) in path.rmatch_indices('/') {
             let folder = path.get(..end).unwrap_or_default();
             let removed =
@@ -87,7 +90,6 @@ impl Beneath {
                 break;
             }
         }
-        Ok(())
     }
 
     /// The folder that a path is in, and its name there.
