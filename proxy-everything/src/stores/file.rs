@@ -179,7 +179,8 @@ impl Drop for Handle {
 }
 
 fn database(file: fs::File) -> Result<Database, String> {
-    let opened = Database::builder().set_cache_size(CACHE_BYTES).create_file(file);
+    let opened = redb::backends::FileBackend::new(file)
+        .and_then(|file| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file));
     let database = opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => "another process has it open".to_owned(),
         error => error.to_string(),

@@ -72,7 +72,7 @@ pub(super) fn range(span: Option<Span>, size: u64) -> Result<Range<u64>, StoreEr
     Ok(offset..end)
 }
 
-/// A body that is being stored, counted.
+/// A body that is being stored.
 pub(super) struct Incoming {
     body: Body,
     bytes: u64,
@@ -81,10 +81,6 @@ pub(super) struct Incoming {
 impl Incoming {
     pub(super) fn new(body: Body) -> Self {
         Self { body, bytes: 0 }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// The next bytes; none at the end.
