@@ -11,6 +11,8 @@ use crate::stores::{refused, unavailable};
 
 /// Longest code that is believed to be one.
 const MAX_CODE_BYTES: usize = 64;
+/// What servers say of credentials, whatever the status of the answer.
+const REFUSALS: [&str; 3] = ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
 
 /// What was found, if anything was.
 pub(super) fn found<T>(result: Result<T, Error>) -> Result<Option<T>, StoreError> {
@@ -28,9 +30,8 @@ pub(super) fn found<T>(result: Result<T, Error>) -> Result<Option<T>, StoreError
 pub(super) fn failed(error: Error) -> StoreError {
     let text = error.to_string();
     match (&error, code(&text)) {
-        (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code) => {
-            unavailable(format!("the server refused the credentials, or what they may do{}", said(code)))
-        }
+        (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code) => no_access(code),
+        (_, Some(code)) if REFUSALS.contains(&code) => no_access(Some(code)),
         (Error::NotFound { .. }, code) => {
             unavailable(format!("the server does not know the bucket{}", said(code)))
         }
@@ -42,6 +43,10 @@ pub(super) fn failed(error: Error) -> StoreError {
             None => unavailable(format!("the server's answer was an error{}", said(code))),
         },
     }
+}
+
+fn no_access(code: Option<&str>) -> StoreError {
+    unavailable(format!("the server refused the credentials, or what they may do{}", said(code)))
 }
 
 fn said(code: Option<&str>) -> String {

@@ -120,13 +120,14 @@ fn all_do_what_the_model_does() {
     let steps = prop::collection::vec(step(), 1..24);
     let result = TestRunner::new(config).run(&steps, |steps| {
         for (name, store) in &stores {
+            // What the case before left, which may have failed.
+            let left = runtime.block_on(every_key(store.as_ref(), "", |_| ()));
+            runtime.block_on(store.delete(left)).unwrap();
             let mut model = BTreeMap::new();
             for step in &steps {
                 let seen = runtime.block_on(apply(store.as_ref(), step.clone()));
                 prop_assert_eq!(seen, expect(&mut model, step.clone()), "{} after {:?}", name, step);
             }
-            let left = runtime.block_on(every_key(store.as_ref(), "", |_| ()));
-            runtime.block_on(store.delete(left)).unwrap();
         }
         Ok(())
     });
