@@ -26,7 +26,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers types test-sdk lint ## everything that CI runs
+test: setup-test handlers types test-sdk target/moto lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -77,6 +77,10 @@ test-sdk: setup-handlers $(SDK)/node_modules ## what handlers in JavaScript stan
 $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm install --ignore-scripts --no-save --no-audit --no-fund
 	touch $@
+
+# An S3 server that checks signatures.
+target/moto: setup-test
+	[ -x $@/bin/moto_server ] || { python3 -m venv $@ && $@/bin/pip install -q 'moto[server]==5.2.5'; }
 
 setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build

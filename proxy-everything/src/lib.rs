@@ -42,5 +42,6 @@ pub mod environment;
 pub mod hidden;
 pub mod policy_tools;
 pub mod state;
+pub mod stores;
 pub mod trust;
 pub mod watch;
