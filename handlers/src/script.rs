@@ -4,8 +4,10 @@
 
 mod bindings;
 mod bodies;
+mod cache;
 mod call;
 mod engine;
+mod folder;
 mod instances;
 mod limits;
 mod link;
@@ -20,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::Request;
 use tokio::runtime::Handle;
 
-pub use self::engine::Engine;
+pub use self::{cache::Cache, engine::Engine};
 use self::{instances::Instances, onward::Onward, task::Task, ticker::Ticker};
 use crate::{Body, Chain, Context, Fault, Fetch, HandlerError, Outcome, Secret};
 

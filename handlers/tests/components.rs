@@ -142,7 +142,7 @@ async fn an_instance_serves_128_calls_and_none_after_a_trap() {
 #[tokio::test]
 async fn a_guest_that_spins_does_not_delay_others() {
     // An engine of its own: the guests of other tests count as others too.
-    let engine = Engine::new().unwrap();
+    let engine = Engine::new(None).unwrap();
     let load = |body, limits| chain_of(engine.load(guest(body).as_bytes(), settings(limits)).unwrap());
     let (spin, bystander) = (load(SPIN, limits(1000, 60_000)), load(ANSWER, limits(1000, 60_000)));
     let upstream = Upstream::text("");
@@ -196,7 +196,7 @@ async fn waiting_costs_no_cpu_budget() {
 
 #[tokio::test]
 async fn an_engine_may_end_while_others_hold_its_scripts() {
-    let engine = Engine::new().unwrap();
+    let engine = Engine::new(None).unwrap();
     let chain = chain_of(engine.load(guest(ANSWER).as_bytes(), settings(limits(1000, 10_000))).unwrap());
     let upstream = Upstream::text("");
     assert_eq!(response(&chain, get("https://api.example.test/"), &upstream).await.status(), 299);

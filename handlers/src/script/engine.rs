@@ -1,7 +1,7 @@
 //! The WebAssembly engine: compiles components, and owns the threads that guests run on.
 //!
 //! Receives the bytes of components; hands on scripts that are ready to be called. Compiled code is kept for a while
-//! by its content, so that a policy that is loaded again does not compile again. Guests have threads of their own:
+//! by its content, in memory and by a [`Cache`] on disk, so that a policy that is loaded again does not compile again. Guests have threads of their own:
 //! one that computes never delays the proxy's connections.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
+use super::{Cache, Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
@@ -42,13 +42,15 @@ pub struct Engine {
     runtime: Option<Runtime>,
     /// The one used last is last.
     compiled: Mutex<Vec<(ContentHash, Component)>>,
+    cache: Option<Cache>,
 }
 
-type ContentHash = [u8; 32];
+/// SHA-256.
+pub(super) type ContentHash = [u8; 32];
 
 impl Engine {
-    /// Starts the engine and its threads.
-    pub fn new() -> Result<Self, LoadError> {
+    /// Starts the engine and its threads. What it compiles is kept in `cache` too, if there is one.
+    pub fn new(cache: Option<Cache>) -> Result<Self, LoadError> {
         let wasmtime =
             wasmtime::Engine::new(&config()).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
@@ -62,10 +64,10 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default() })
+        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default(), cache })
     }
 
-    /// Compiles a component, binary or text; blocks for about a second the first time these bytes are seen.
+    /// Compiles a component, binary or text; blocks for about a second if these bytes are in no cache.
     pub fn load(&self, component: &[u8], settings: ScriptSettings) -> Result<Script, LoadError> {
         let component = self.compile(component)?;
         let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
@@ -78,6 +80,11 @@ impl Engine {
         Ok(Script { settings, instances, ticker: self.ticker.clone(), runtime: runtime.handle().clone() })
     }
 
+    /// The component with this SHA-256, as it was given to [`load`](Self::load) some time, if it is still in the cache.
+    pub fn given(&self, sha256: &[u8; 32]) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.given(sha256)
+    }
+
     fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         if bytes.len() > MAX_COMPONENT_BYTES {
             return Err(LoadError::TooLarge { bytes: bytes.len(), limit: MAX_COMPONENT_BYTES });
@@ -87,12 +94,23 @@ impl Engine {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let component = match compiled.iter().position(|(of, _)| *of == hash) {
             Some(found) => compiled.remove(found).1,
-            None => Component::new(&self.wasmtime, bytes)
-                .map_err(|error| LoadError::Invalid(format!("{error:#}")))?,
+            None => self.from_disk_or_compiled(bytes, &hash)?,
         };
         compiled.push((hash, component.clone()));
         if compiled.len() > MAX_COMPILED {
             compiled.remove(0);
+        }
+        Ok(component)
+    }
+
+    fn from_disk_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.compiled(&self.wasmtime, hash)) {
+            return Ok(found);
+        }
+        let component = Component::new(&self.wasmtime, bytes);
+        let component = component.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&self.wasmtime, hash, bytes, &component);
         }
         Ok(component)
     }

@@ -22,7 +22,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 
 /// One engine for all tests of a binary, as in the product.
-pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
+pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(None).unwrap());
 
 type Answer = dyn Fn(Request<Body>) -> Fetching + Send + Sync;
 
