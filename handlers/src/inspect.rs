@@ -90,7 +90,9 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, LoadError> {
     let binary = wat::parse_bytes(component).map_err(|error| LoadError::Invalid(error.to_string()))?;
     let found = read(&binary).map_err(|error| LoadError::Invalid(error.to_string()))?;
     if !found.is_component {
-        return Err(LoadError::Invalid("it is a core module; a component is made of it by an SDK".to_owned()));
+        return Err(LoadError::Invalid(
+            "it is a core module; a component is made of it by an SDK".to_owned(),
+        ));
     }
     let asks = |prefix: &str| found.imports.iter().any(|name| name.starts_with(prefix));
     let needs: BTreeSet<_> =
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn imports_tell_what_may_be_granted() {
-        let imports = ["egress:handler/secrets@0.1.0", "wasi:keyvalue/store@0.2.0-draft", "wasi:io/error@0.2.6"];
+        let imports =
+            ["egress:handler/secrets@0.1.0", "wasi:keyvalue/store@0.2.0-draft", "wasi:io/error@0.2.6"];
         let text: String = imports.iter().map(|name| format!("(import \"{name}\" (instance))")).collect();
         // What is inside of it does not count.
         let text = format!("(component {text} (component (import \"wasi:config/store@0.2.0\" (instance))))");
@@ -211,7 +214,9 @@ mod tests {
 
     #[test]
     fn what_is_no_component_is_refused() {
-        for bytes in [&b""[..], b"(module)", b"(component", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0\xff", b"text"] {
+        for bytes in
+            [&b""[..], b"(module)", b"(component", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0\xff", b"text"]
+        {
             assert!(matches!(inspect(bytes), Err(LoadError::Invalid(_))), "{bytes:?}");
         }
     }

@@ -42,9 +42,9 @@ pub enum HandlerVerb {
     },
     /// Build a component by the toolchain of its language
     ///
-    /// The language is told by what is there: `package.json` or a `.js` or `.ts` file, `Cargo.toml`, a `.py` file, a `Makefile`. The tools
-    /// must be installed: node, cargo with the target wasm32-wasip2, componentize-py, make. The SDKs are looked for in `node_modules`, and in
-    /// the folder that $PROXY_EVERYTHING_SDK names.
+    /// The language is told by what is there: Cargo.toml, or handler.ts, handler.js, handler.py or handler.c; or by the file's own name. The
+    /// SDKs with their tools are in the folder that $PROXY_EVERYTHING_SDK names (`handlers/sdk` of the sources); the one for JavaScript may be
+    /// in node_modules too. What the toolchain prints is passed on. Exit status: 0, or 1 if it failed.
     #[command(
         after_help = "Examples:\n  proxy-everything handler build my-handler\n  proxy-everything handler build only-get.js -o only-get.wasm"
     )]

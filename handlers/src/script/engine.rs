@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Cache, Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
+use super::{
+    Cache, Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker,
+};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.

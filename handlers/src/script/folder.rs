@@ -130,7 +130,8 @@ impl Folder {
 
 fn refuse_others(found: &Stat) -> io::Result<()> {
     if found.st_uid != geteuid().as_raw() || found.st_mode & OTHERS != 0 {
-        let text = "it is not this user's alone: another owner, or open to others (it must have mode 0700 or 0600)";
+        let text =
+            "it is not this user's alone: another owner, or open to others (it must have mode 0700 or 0600)";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(())

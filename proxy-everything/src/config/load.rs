@@ -10,20 +10,19 @@ use policy::{HandlerSource, Policy, Template, TemplatePart};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings, secrets};
+use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings};
 use crate::{in_force::Rules, upstream::Upstream};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
 /// Every binding of `policy`, in the order of its ids.
-pub(super) fn bindings(
+pub fn chains(
     policy: &Policy,
     document: &Document,
-    limits: &Limits,
-    surroundings: Surroundings<'_>,
+    engine: &LazyEngine,
+    secrets: &BTreeMap<String, Arc<Secret>>,
 ) -> Result<Vec<Bound>, ConfigError> {
-    let secrets = secrets::read(document, surroundings.visible)?;
-    let make = Make { secrets: &secrets, engine: surroundings.engine, limits };
+    let make = Make { secrets, engine, limits: &Limits::from(&document.parsed.limits) };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
         named.insert(name.as_str(), make.named(name, source, None)?);

@@ -106,7 +106,11 @@ fn print(found: &Inspection) {
     list("made by", &found.producers);
     list("exports", &found.exports);
     list("imports", &found.imports);
-    println!("{:<13}{}", "may use", if found.needs.is_empty() { "-".to_owned() } else { found.needs.join(", ") });
+    println!(
+        "{:<13}{}",
+        "may use",
+        if found.needs.is_empty() { "-".to_owned() } else { found.needs.join(", ") }
+    );
 }
 
 fn to_json(found: &Inspection) -> Value {

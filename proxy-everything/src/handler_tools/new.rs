@@ -6,6 +6,8 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::build::SDK;
+
 /// What a handler can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Language {
@@ -13,52 +15,71 @@ pub enum Language {
     Js,
     /// TypeScript
     Ts,
+    /// Python
+    Python,
+    /// Rust
+    Rust,
+    /// C
+    C,
 }
 
 /// Stands for the project's name.
 const NAME: &str = "my-handler";
+/// Stands for the folder of the SDKs.
+const SDK_FOLDER: &str = "/path/to/sdk";
 
 /// A file's path in the project, and its text.
 type File = (&'static str, &'static str);
 
-macro_rules! template {
-    ($path:literal) => {
-        include_str!(concat!("../../../handlers/sdk/", $path))
+macro_rules! file {
+    ($path:literal, $template:literal) => {
+        ($path, include_str!(concat!("../../../handlers/sdk/", $template)))
     };
 }
 
-const JS: &[File] = &[
-    ("handler.js", template!("js/template/handler.js")),
-    ("package.json", template!("js/template/package.json")),
-    ("README.md", template!("js/template/README.md")),
-    ("policy.yaml", template!("js/template/policy.yaml")),
-    ("cases/handler.yaml", template!("js/template/cases.yaml")),
+/// The same in all languages.
+const COMMON: &[File] = &[
+    file!("README.md", "template/README.md"),
+    file!("policy.yaml", "template/policy.yaml"),
+    file!("cases/handler.yaml", "template/cases.yaml"),
 ];
 
-const TS: &[File] = &[
-    ("handler.ts", template!("js/template/handler.ts")),
-    ("package.json", template!("js/template/package.json")),
-    ("README.md", template!("js/template/README.md")),
-    ("policy.yaml", template!("js/template/policy.yaml")),
-    ("cases/handler.yaml", template!("js/template/cases.yaml")),
-];
+impl Language {
+    fn files(self) -> &'static [File] {
+        match self {
+            Self::Js => &[
+                file!("handler.js", "js/template/handler.js"),
+                file!("package.json", "js/template/package.json"),
+            ],
+            Self::Ts => &[
+                file!("handler.ts", "js/template/handler.ts"),
+                file!("package.json", "js/template/package.json"),
+            ],
+            Self::Python => &[file!("handler.py", "python/template/handler.py")],
+            Self::Rust => &[
+                file!("Cargo.toml", "rust/template/Cargo.toml.txt"),
+                file!("src/lib.rs", "rust/template/src/lib.rs"),
+            ],
+            Self::C => &[file!("handler.c", "c/template/handler.c")],
+        }
+    }
+}
 
 pub(super) fn run(directory: &Path, language: Language) -> anyhow::Result<u8> {
     let name = directory.file_name().and_then(|name| name.to_str()).filter(|name| is_name(name));
-    let name = name.context("the folder's name must be letters, digits, `-` and `_`: it is the handler's too")?;
+    let name =
+        name.context("the folder's name must be letters, digits, `-` and `_`: it is the handler's too")?;
     fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let mut there = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut there =
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     anyhow::ensure!(there.next().is_none(), "{} is not empty", directory.display());
-    let files = match language {
-        Language::Js => JS,
-        Language::Ts => TS,
-    };
-    for (path, text) in files {
+    let sdk = std::env::var(SDK).unwrap_or_else(|_| SDK_FOLDER.to_owned());
+    for (path, text) in language.files().iter().chain(COMMON) {
         let path = directory.join(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let text = text.replace(NAME, name);
+        let text = text.replace(NAME, name).replace(SDK_FOLDER, &sdk);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         println!("{}", path.display());
     }

@@ -214,7 +214,11 @@ fn the_least_recently_used_go_first() {
     // Room for one, and not for two.
     let bytes = fs::metadata(place.compiled(&fourth)).unwrap().len() * 3 / 2;
     let cache = place.bounded(Bounds { components: 3, bytes });
-    hashes.iter().chain([&fourth]).filter(|hash| place.compiled(hash).exists()).for_each(|hash| used(hash, 10));
+    hashes
+        .iter()
+        .chain([&fourth])
+        .filter(|hash| place.compiled(hash).exists())
+        .for_each(|hash| used(hash, 10));
     let fifth = place.keep(&cache, 5);
     assert_eq!(fs::read_dir(place.path("cache")).unwrap().count(), 2, "its two files");
     assert!(cache.compiled(&place.engine, &fifth).is_some());
@@ -242,7 +246,10 @@ fn many_at_once_do_not_disturb_each_other() {
                 let cache = place.cache();
                 for round in 0..20 {
                     let hash = place.keep(&cache, round % 3);
-                    assert!(cache.compiled(&place.engine, &hash).is_some(), "never torn, never of another key");
+                    assert!(
+                        cache.compiled(&place.engine, &hash).is_some(),
+                        "never torn, never of another key"
+                    );
                     assert!(cache.given(&hash).is_some());
                 }
             });
