@@ -96,7 +96,7 @@ impl Engine {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let component = match compiled.iter().position(|(of, _)| *of == hash) {
             Some(found) => compiled.remove(found).1,
-            None => self.from_disk_or_compiled(bytes, &hash)?,
+            None => self.kept_or_compiled(bytes, &hash)?,
         };
         compiled.push((hash, component.clone()));
         if compiled.len() > MAX_COMPILED {
@@ -105,7 +105,7 @@ impl Engine {
         Ok(component)
     }
 
-    fn from_disk_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
+    fn kept_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
         if let Some(found) = self.cache.as_ref().and_then(|cache| cache.compiled(&self.wasmtime, hash)) {
             return Ok(found);
         }
