@@ -23,7 +23,8 @@ impl CacheDir {
         Self { folder: given.map(absolute).or_else(customary), keys: StateDir::locate(None) }
     }
 
-    /// Opens it, and makes it if there is none. Handlers run without it too: they are compiled each time.
+    /// Opens it, and makes it if there is none: to be called before a command of this user could make it. Handlers run without it too: they
+    /// are compiled each time.
     pub fn open(&self) -> Option<Cache> {
         let folder = self.folder.as_ref()?;
         let opened = self.keys.prepare().and_then(|()| Cache::open(folder, self.keys.path()));

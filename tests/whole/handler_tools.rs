@@ -40,7 +40,8 @@ fn inspect_tells_what_a_component_is() {
     assert!(status == 0 && stdout.starts_with("kind         handler\n"), "{stdout}");
     let (status, stdout, _) = handler(&lab, &["inspect", "--json", &wasm]);
     let printed: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((status, &printed["kind"], &printed["exports"][0]), (0, &"handler".into(), &"handle".into()));
+    assert_eq!((status, &printed["kind"]), (0, &"handler".into()));
+    assert!(printed["exports"].as_array().unwrap().contains(&"handle".into()), "{printed}");
     assert_eq!(printed["size"], fs::metadata(&wasm).unwrap().len());
     assert_eq!(printed["sha256"].as_str().unwrap().len(), 64);
     let needs = printed["needs"].as_array().unwrap();

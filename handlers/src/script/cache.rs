@@ -12,6 +12,7 @@ use std::{
     io,
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
@@ -79,6 +80,7 @@ impl Cache {
     /// The component with this hash, compiled for this engine.
     #[expect(unsafe_code, reason = "compiled code cannot be checked by looking at it")]
     pub(super) fn compiled(&self, engine: &Engine, hash: &ContentHash) -> Option<Component> {
+        let begun = Instant::now();
         let name = compiled_name(engine, hash);
         let bytes = self.read(&name)?;
         let found = bytes.split_at_checked(TAG_BYTES).and_then(|(tag, code)| {
@@ -90,8 +92,9 @@ impl Cache {
             // the file may change meanwhile.
             unsafe { Component::deserialize(engine, code) }.ok()
         });
-        if found.is_none() {
-            self.0.folder.remove(&name);
+        match &found {
+            Some(_) => tracing::debug!(took = ?begun.elapsed(), name, "a compiled handler was kept"),
+            None => self.0.folder.remove(&name),
         }
         found
     }

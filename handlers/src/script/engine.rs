@@ -77,7 +77,7 @@ impl Engine {
         let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let component = match taken(&mut kept, &hash) {
             Some(component) => component,
-            None => self.from_disk_or_compiled(component, &hash)?,
+            None => self.kept_or_compiled(component, &hash)?,
         };
         put(&mut kept, hash, &component);
         drop(kept);
@@ -114,7 +114,7 @@ impl Engine {
         Ok(Script { settings, hash, instances, ticker, runtime })
     }
 
-    fn from_disk_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
+    fn kept_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
         if let Some(found) = self.cache.as_ref().and_then(|cache| cache.compiled(&self.wasmtime, hash)) {
             return Ok(found);
         }

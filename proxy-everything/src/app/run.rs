@@ -51,8 +51,6 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let mut hidden_files = config::secret_files(&document);
     hidden_files.extend(config::make_store_paths(&document)?);
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
-    // Made before the command could make it.
-    let engine = Arc::new(LazyEngine::new(cache.open()));
     let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
     let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
     let visible = Visible::Shared(Shared {
@@ -72,15 +70,14 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         class: options.class,
         audit: open_audit(&audit)?,
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
-        engine,
+        engine: Arc::new(LazyEngine::new(cache.open())),
         generation: 1,
         predecessors: 0,
         visible,
         overrides,
         kept,
     };
-    let instance = Instance::new(parts, document).map_err(|error| in_file(&files, &error))?;
-    let instance = Arc::new(instance);
+    let instance = Arc::new(Instance::new(parts, document).map_err(|error| in_file(&files, &error))?);
     let published = publish(&options.publish)?;
     let admin = state.socket(&id);
     let admin =

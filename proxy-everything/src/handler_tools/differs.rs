@@ -1,4 +1,5 @@
 //! What differs between what came of a case and what was expected. Receives both, hands on lines for people; no line is no difference.
+//! Only what the case names is compared.
 
 use bytes::Bytes;
 use http::HeaderMap;

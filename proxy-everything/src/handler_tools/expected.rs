@@ -152,7 +152,7 @@ mod tests {
     fn a_fault_tells_its_place() {
         for (text, place, word) in [
             ("- { name: a, request: { url: u }, expect: {}, uptsream: {} }", "1:", "uptsream"),
-            ("- name: a\n  expect: {}\n", "1:", "request"),
+            ("- name: a\n  expect: {}\n", "2:", "request"),
             ("- [", "", ""),
             ("{}", "", ""),
         ] {

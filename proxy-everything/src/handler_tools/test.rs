@@ -37,7 +37,7 @@ const DIFFERS: u8 = 1;
 enum Subject {
     /// One component, under a policy that sends everything through it.
     Component(PathBuf),
-    Policy(Document),
+    Policy(Box<Document>),
 }
 
 struct Bench {
@@ -57,7 +57,7 @@ pub(super) fn run(files: &[PathBuf], policy: &[PathBuf]) -> anyhow::Result<u8> {
             (Subject::Component(std::path::absolute(component)?), vec![component.clone()], cases)
         }
         _ => match Document::merge(read_policy(policy)?) {
-            Ok(document) => (Subject::Policy(document), policy.to_vec(), files),
+            Ok(document) => (Subject::Policy(Box::new(document)), policy.to_vec(), files),
             Err(error) => {
                 eprintln!("{}", in_file(policy, &error));
                 return Ok(FAULTY);
