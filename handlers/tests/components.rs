@@ -450,7 +450,7 @@ async fn a_script_is_one_link_of_a_chain() {
         named("inject", Handler::Inject(inject)),
         named("second", Handler::Script(script())),
     ]);
-    assert_eq!(chain.names().map(|name| &**name).collect::<Vec<_>>(), ["first", "inject", "second"]);
+    assert_eq!(chain.handlers().map(|named| &*named.name).collect::<Vec<_>>(), ["first", "inject", "second"]);
     assert_eq!(response(&chain, get("https://api.example.test/"), &upstream).await.status(), 200);
     assert_eq!(upstream.seen()[0].headers["x-token"], "S");
 

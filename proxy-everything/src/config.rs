@@ -7,9 +7,12 @@ mod error;
 mod limits;
 mod load;
 mod roots;
+mod scripts;
 mod secrets;
+mod stores;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
@@ -23,11 +26,15 @@ pub use error::ConfigError;
 pub use limits::Limits;
 pub use load::chains;
 pub use roots::Roots;
+pub use scripts::{Granted, Scripts};
+pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
 use crate::{
+    audit::Used,
     dns::Bounds,
     in_force::{InForce, Rules},
+    tail::Tail,
     upstream::{Resolver, Upstream},
 };
 
@@ -110,7 +117,17 @@ pub struct Generation {
     overrides: Overrides,
     limits: Limits,
     bound: Vec<Bound>,
+    tails: Vec<Tail>,
     upstream: Upstream,
+    elsewhere: BTreeMap<String, Elsewhere>,
+}
+
+/// The way to the hosts that one handler may fetch from, beside those of its exchanges.
+pub struct Elsewhere {
+    /// What may pass.
+    pub policy: Arc<Policy>,
+    /// Where it goes.
+    pub upstream: Upstream,
 }
 
 /// What all generations of an instance have in common.
@@ -122,6 +139,8 @@ pub struct Surroundings<'a> {
     pub visible: &'a Visible,
     /// By whom upstreams are verified.
     pub roots: &'a Roots,
+    /// What handlers keep between calls.
+    pub stores: &'a Stores,
     /// How many names may be looked up.
     pub bounds: &'a Arc<Bounds>,
     /// What may go on.
@@ -134,6 +153,15 @@ pub struct Bound {
     pub pattern: Arc<str>,
     /// The handlers, in order.
     pub chain: Chain,
+    /// What records say of them.
+    pub used: Used,
+}
+
+impl Bound {
+    /// `chain` for what matches `pattern`.
+    pub fn new(pattern: &str, chain: Chain) -> Self {
+        Self { pattern: pattern.into(), used: Used::of(&chain), chain }
+    }
 }
 
 impl Generation {
@@ -149,11 +177,18 @@ impl Generation {
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
         let secrets = secrets::read(&document, surroundings.visible)?;
-        let bound = chains(&policy, &document, &overrides, surroundings.engine, &secrets)?;
+        let roots = load::roots(&document, surroundings)?;
+        let stores = surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
+        let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
+        let scripts = Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
+        let bound = chains(&policy, &document, &scripts)?;
+        let tails = scripts.tails(&document.parsed)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
-        let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;
-        Ok(Self { rules, document, overrides, limits, bound, upstream })
+        let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
+        let in_force = surroundings.in_force.clone();
+        let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
+        Ok(Self { rules, document, overrides, limits, bound, tails, upstream, elsewhere })
     }
 
     /// Grows with every accepted change.
@@ -199,6 +234,16 @@ impl Generation {
     /// Types of DNS record that are passed on beside the usual ones.
     pub fn dns_types(&self) -> &[DnsType] {
         &self.document.parsed.dns.types
+    }
+
+    /// What hears of exchanges that are over.
+    pub fn tails(&self) -> &[Tail] {
+        &self.tails
+    }
+
+    /// Where a handler may fetch beside its exchanges' own hosts; none if nowhere.
+    pub fn elsewhere(&self, handler: &str) -> Option<&Elsewhere> {
+        self.elsewhere.get(handler)
     }
 
     /// Where requests go in the end.

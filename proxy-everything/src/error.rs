@@ -107,6 +107,12 @@ pub enum ExchangeError {
     /// The audit log cannot be written, and nothing passes without its record.
     #[error("the proxy cannot write its records, so nothing may pass; tell whoever runs this sandbox")]
     NoAudit,
+    /// A tail fails, and nothing passes that it does not hear of.
+    #[error("a program that must hear of every request fails, so nothing may pass; tell whoever runs this sandbox")]
+    NoTail,
+    /// A handler's request of another host is not granted.
+    #[error("fetch to other hosts is not granted: name them under `fetch` of the handler")]
+    NotGranted,
     /// The upstream failed.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -128,9 +134,9 @@ impl ExchangeError {
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(Denial { reason: Reason::PathAmbiguous, .. }) => StatusCode::BAD_REQUEST,
-            Self::Denied(_) | Self::SecretOnPlaintext { .. } => StatusCode::FORBIDDEN,
+            Self::Denied(_) | Self::SecretOnPlaintext { .. } | Self::NotGranted => StatusCode::FORBIDDEN,
             Self::DeniedByHandler { status, .. } | Self::Handler { status, .. } => *status,
-            Self::NoAudit => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoAudit | Self::NoTail => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => error.status(),
         }
     }
@@ -146,6 +152,8 @@ impl ExchangeError {
             Self::DeniedByHandler { .. } => "denied_by_handler",
             Self::SecretOnPlaintext { .. } => "secret_on_plaintext",
             Self::NoAudit => "audit_failed",
+            Self::NoTail => "tail_failed",
+            Self::NotGranted => "fetch_not_granted",
             Self::Upstream(error) => error.kind(),
             Self::Handler { kind, .. } => kind,
         }

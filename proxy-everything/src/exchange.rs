@@ -15,10 +15,12 @@ use crate::{
     body,
     config::{Bound, Generation},
     error::{ExchangeError, UpstreamError, refusal},
+    fetch,
     http::{Transport, clean_request, clean_response, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
+    tail::Tail,
     upgrade::{self, Ends, Switched, Wanted},
 };
 
@@ -84,6 +86,9 @@ impl Exchange<'_> {
         if self.instance.audit.is_failing() {
             return Err(ExchangeError::NoAudit);
         }
+        if self.generation.tails().iter().any(Tail::is_failing) {
+            return Err(ExchangeError::NoTail);
+        }
         let (scheme, authority) = target(&request, transport, connection.destination)?;
         self.trail.target(scheme, &authority);
         let facts = RequestFacts {
@@ -101,8 +106,7 @@ impl Exchange<'_> {
             self.trail.monitored(denial);
         }
         let bound = binding.and_then(|id| self.generation.chain(id));
-        self.trail
-            .allowed(&rule, bound.map_or_else(Vec::new, |bound| bound.chain.names().cloned().collect()));
+        self.trail.allowed(&rule, bound.map(|bound| bound.used.clone()).unwrap_or_default());
 
         let (mut head, body) = request.into_parts();
         let (method, path) = (head.method.clone(), head.uri.path().into());
@@ -170,7 +174,12 @@ impl Exchange<'_> {
         if chain.holds_secrets() && scheme == Scheme::Http {
             return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
         }
-        match chain.run(request, context, Arc::new(onward)).await {
+        let behind = Behind {
+            onward,
+            instance: Arc::clone(&self.instance),
+            record: self.trail.record().clone(),
+        };
+        match chain.run(request, context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {
                 Err(ExchangeError::DeniedByHandler { status, reason, rule: rule.to_string() })
@@ -212,14 +221,20 @@ impl Onward {
     }
 }
 
-impl Fetch for Onward {
+/// What lies behind the handlers of an exchange.
+struct Behind {
+    onward: Onward,
+    instance: Arc<Instance>,
+    record: Record,
+}
+
+impl Fetch for Behind {
     fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
-        let onward = self.clone();
+        let onward = self.onward.clone();
         Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
     }
 
-    fn elsewhere(&self, handler: &str, _: Request<Body>) -> handlers::Fetching {
-        let refused = format!("`{handler}` may not fetch from other hosts");
-        Box::pin(async move { Err(refused.into()) })
+    fn elsewhere(&self, handler: &str, request: Request<Body>) -> handlers::Fetching {
+        fetch::elsewhere(&self.instance, &self.onward.generation, &self.record, handler, request)
     }
 }

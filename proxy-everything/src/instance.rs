@@ -21,7 +21,7 @@ pub use kept::KeptOverrides;
 use crate::{
     audit::{AuditLog, Tally},
     capture::Mode,
-    config::{ConfigError, Document, Generation, LazyEngine, Roots, Surroundings, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings, Visible},
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
@@ -55,6 +55,7 @@ pub struct Instance {
     engine: Arc<LazyEngine>,
     visible: Visible,
     roots: Roots,
+    stores: Stores,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
     kept: Option<KeptOverrides>,
@@ -175,10 +176,12 @@ impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
+        let stores = Stores::default();
         let surroundings = Surroundings {
             engine: &parts.engine,
             visible: &parts.visible,
             roots: &roots,
+            stores: &stores,
             bounds: &bounds,
             in_force: &in_force,
         };
@@ -200,6 +203,7 @@ impl Instance {
             engine: parts.engine,
             visible: parts.visible,
             roots,
+            stores,
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             kept: parts.kept,
@@ -269,8 +273,8 @@ impl Instance {
         let Some((document, overrides)) = change(&current)? else {
             return Ok(Changed::Nothing(current.number()));
         };
-        let Self { engine, visible, roots, bounds, in_force, .. } = self;
-        let surroundings = Surroundings { engine, visible, roots, bounds, in_force };
+        let Self { engine, visible, roots, stores, bounds, in_force, .. } = self;
+        let surroundings = Surroundings { engine, visible, roots, stores, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()

@@ -16,6 +16,8 @@ pub mod tls;
 pub mod http;
 pub mod exchange;
 pub mod upgrade;
+pub mod fetch;
+pub mod tail;
 pub mod upstream;
 pub mod dns;
 pub mod publish;

@@ -108,7 +108,7 @@ async fn handlers_apply_in_order_until_one_answers() {
 #[test]
 fn a_chain_knows_its_names_and_whether_it_holds_secrets() {
     let chain = |names: &[&str]| Chain::new(names.iter().map(|name| handler(name)).collect());
-    assert_eq!(chain(&["deny", "a"]).names().map(|name| &**name).collect::<Vec<_>>(), ["deny", "a"]);
+    assert_eq!(chain(&["deny", "a"]).handlers().map(|named| &*named.name).collect::<Vec<_>>(), ["deny", "a"]);
     assert!(!chain(&[]).holds_secrets());
     assert!(!chain(&["deny", "respond", "plain"]).holds_secrets());
     assert!(chain(&["respond", "a"]).holds_secrets());

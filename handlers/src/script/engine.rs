@@ -4,18 +4,14 @@
 //! by its content, in memory and by a [`Cache`] on disk, so that a policy that is loaded again does not compile again.
 //! Guests have threads of their own: one that computes never delays the proxy's connections.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
 use super::{Cache, Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
-use crate::{LoadError, RateLimit};
+use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
 const MAX_COMPONENT_BYTES: usize = 32 << 20;
@@ -46,15 +42,11 @@ pub struct Engine {
     runtime: Option<Runtime>,
     /// The one used last is last.
     compiled: Mutex<Vec<(ContentHash, Component)>>,
-    rate_limits: Mutex<RateLimits>,
     cache: Option<Cache>,
 }
 
 /// SHA-256 of a component's bytes.
 pub(super) type ContentHash = [u8; 32];
-
-/// By name, limit and period.
-type RateLimits = HashMap<(String, u32, Duration), Weak<RateLimit>>;
 
 impl Engine {
     /// Starts the engine and its threads. What it compiles is kept in `cache` too, if there is one.
@@ -72,7 +64,7 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default(), rate_limits: Mutex::default(), cache })
+        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default(), cache })
     }
 
     /// Compiles a component, binary or text; blocks for about a second if these bytes are in no cache.
@@ -103,20 +95,6 @@ impl Engine {
         drop(kept);
         let given = self.cache.as_ref().and_then(|cache| cache.given(&hash));
         self.load(&given.ok_or(LoadError::NotKept)?, settings)
-    }
-
-    /// The counters of a limit. Two handlers of the same name share them, and so do the generations of a policy, for as
-    /// long as there is one that has them.
-    pub fn rate_limit(&self, name: &str, limit: u32, period: Duration) -> Arc<RateLimit> {
-        let mut limits = self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.retain(|_, counters| counters.strong_count() > 0);
-        let key = (name.to_owned(), limit, period);
-        if let Some(counters) = limits.get(&key).and_then(Weak::upgrade) {
-            return counters;
-        }
-        let counters = Arc::new(RateLimit::new(limit, period));
-        limits.insert(key, Arc::downgrade(&counters));
-        counters
     }
 
     fn link(

@@ -83,7 +83,7 @@ pub enum ComponentSource {
 pub struct ContentHash(pub [u8; 32]);
 
 /// A bound on how often something may happen for one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimit {
     /// How often, at least 1.
     pub limit: u32,

@@ -29,6 +29,7 @@ use crate::{
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
+    tail,
     tls::TlsOpener,
     watch::{Command, PolicyFiles, Watch},
 };
@@ -47,7 +48,8 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let audit = audit_target(options.audit.as_deref())?;
     let secrets = config::secret_variables(&document);
-    let hidden_files = config::secret_files(&document);
+    let mut hidden_files = config::secret_files(&document);
+    hidden_files.extend(config::make_store_paths(&document)?);
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
     // Made before the command could make it.
     let engine = Arc::new(LazyEngine::new(cache.open()));
@@ -115,7 +117,7 @@ fn watch(paths: &[PathBuf], parts: &[Part]) -> anyhow::Result<Watch> {
     Ok(Watch::new(Arc::new(PolicyFiles::at(paths).with(texts)), Some(command)))
 }
 
-/// What the workload never sees, whatever is kept: secrets, our state, compiled handlers and our records.
+/// What the workload never sees, whatever is kept: secrets and stores, our state, compiled handlers and our records.
 fn ours(state: &StateDir, cache: &CacheDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let mut ours: Vec<PathBuf> = secrets.iter().cloned().collect();
     ours.push(state.path().to_owned());
@@ -144,6 +146,7 @@ fn serve(
         let watch = watch.map(|watch| tokio::spawn(watch.keep(Arc::clone(&instance))));
         let status = ended(agent).await;
         drop(serving);
+        tail::all_told(&instance).await;
         watch.inspect(JoinHandle::abort);
         status
     })?;

@@ -16,12 +16,13 @@ use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
 use super::{
-    Decision, Kind, Record,
+    Decision, Kind, Record, Used,
     record::{LogLine, Monitored},
 };
 use crate::{
     error::{ExchangeError, UpstreamError},
     instance::Instance,
+    tail,
 };
 
 /// What is learned while the exchange runs.
@@ -83,10 +84,26 @@ impl ExchangeTrail {
             decision: None,
             rule: None,
             error: None,
+            handlers: Used::default(),
+            log: Vec::new(),
             began: Instant::now(),
             ..connection.clone()
         };
         Self { instance, notes: Arc::default(), logs: Logs::default(), record }
+    }
+
+    /// Begins the record of a request that `handler` makes of another host, in the exchange that `parent` is the record of.
+    pub fn fetch(instance: Arc<Instance>, parent: &Record, handler: &Arc<str>) -> Self {
+        let request = parent.request.clone().unwrap_or_default();
+        let mut trail = Self::open(instance, parent, parent.generation, request);
+        trail.record.kind = Kind::Fetch;
+        trail.record.handlers = Used::named(handler);
+        trail
+    }
+
+    /// What the record says so far.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// What is learned on the way.
@@ -122,7 +139,7 @@ impl ExchangeTrail {
     }
 
     /// It may pass, by `rule`, through `handlers`.
-    pub fn allowed(&mut self, rule: &Rule, handlers: Vec<Arc<str>>) {
+    pub fn allowed(&mut self, rule: &Rule, handlers: Used) {
         self.record.decision = Some(Decision::Allow);
         self.record.rule = Some(rule.to_string());
         self.record.handlers = handlers;
@@ -166,9 +183,12 @@ impl Drop for ExchangeTrail {
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
         let (lines, dropped) = self.logs.take();
-        self.record.log = lines.into_iter().map(LogLine::from).collect();
+        self.record.log = lines.iter().cloned().map(LogLine::from).collect();
         self.record.log_dropped = dropped;
         self.record.end();
         self.instance.audit.write(&self.record, &self.instance.records);
+        if self.record.kind == Kind::Exchange {
+            tail::tell(&self.instance, &self.record, &lines);
+        }
     }
 }

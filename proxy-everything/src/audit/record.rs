@@ -8,6 +8,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use handlers::{Chain, Handler, Named};
+use policy::ContentHash;
 use serde::{Serialize, Serializer, ser::Error};
 use time::{OffsetDateTime, macros::format_description};
 
@@ -25,6 +27,8 @@ pub enum Kind {
     Dns,
     /// A connection to a published port.
     Inbound,
+    /// A request that a handler made of another host than its exchange's.
+    Fetch,
 }
 
 /// What was spoken, as far as it was recognised.
@@ -109,9 +113,9 @@ pub struct Record {
     /// What would have been decided if the policy were not only monitoring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitored: Option<Monitored>,
-    /// Names of the handlers bound to the host.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub handlers: Vec<Arc<str>>,
+    /// The handlers bound to the host.
+    #[serde(flatten)]
+    pub handlers: Used,
     /// HTTP status sent to the workload, or DNS response code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -136,6 +140,54 @@ pub struct Record {
     /// For the duration.
     #[serde(skip)]
     pub began: Instant,
+}
+
+/// Handlers, as records name them. A clone is cheap.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Used {
+    /// Their names, in order.
+    #[serde(rename = "handlers", skip_serializing_if = "Option::is_none")]
+    names: Option<Arc<[Arc<str>]>>,
+    /// Those that are programs.
+    #[serde(rename = "components", skip_serializing_if = "Option::is_none")]
+    components: Option<Arc<[Component]>>,
+}
+
+/// Which program a handler is.
+#[derive(Clone, Debug, Serialize)]
+struct Component {
+    handler: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Arc<str>>,
+    /// Of its bytes, in hexadecimal.
+    sha256: String,
+}
+
+impl Used {
+    /// The handlers of a chain.
+    pub fn of(chain: &Chain) -> Self {
+        let component = |named: &Named| match &named.handler {
+            Handler::Script(script) => Some(Component {
+                handler: named.name.clone(),
+                version: named.version.clone(),
+                sha256: ContentHash(script.sha256()).to_string(),
+            }),
+            _ => None,
+        };
+        Self {
+            names: some(chain.handlers().map(|named| named.name.clone()).collect()),
+            components: some(chain.handlers().filter_map(component).collect()),
+        }
+    }
+
+    /// A single one that is known by its name.
+    pub fn named(handler: &Arc<str>) -> Self {
+        Self { names: Some([handler.clone()].into()), components: None }
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
+    (!list.is_empty()).then(|| list.into())
 }
 
 /// A refusal that was only noted.
@@ -199,7 +251,7 @@ impl Record {
             decision: None,
             rule: None,
             monitored: None,
-            handlers: Vec::new(),
+            handlers: Used::default(),
             status: None,
             bytes_from_workload: 0,
             bytes_to_workload: 0,
@@ -262,7 +314,7 @@ mod tests {
             decision: Some(Decision::Deny),
             rule: None,
             monitored: None,
-            handlers: Vec::new(),
+            handlers: Used::default(),
             status: Some(403),
             bytes_from_workload: 0,
             bytes_to_workload: 0,

@@ -38,6 +38,14 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// A store that cannot be opened.
+    #[error("store `{name}`: {reason}")]
+    Store {
+        /// Its name in the document.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// What was set at run time does not fit the document.
     #[error(
         "what was set at run time does not fit the document: {0}; change that first, or `override clear`"

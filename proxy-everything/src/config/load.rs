@@ -4,17 +4,18 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
+use handlers::{Chain, Deny, Handler, Inject, Kind, Named, Respond, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use policy::{
-    ComponentSource, ContentHash, HandlerSource, Overrides, Policy, Template, TemplatePart, WasmSource,
-};
+use policy::{HandlerSource, Policy, Template, TemplatePart};
+use rustls::RootCertStore;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings};
-use crate::{in_force::Rules, upstream::Upstream};
+use super::{Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings};
+use crate::{
+    in_force::{InForce, Rules},
+    upstream::Upstream,
+};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
@@ -22,11 +23,9 @@ type Secrets = BTreeMap<String, Arc<Secret>>;
 pub fn chains(
     policy: &Policy,
     document: &Document,
-    overrides: &Overrides,
-    engine: &LazyEngine,
-    secrets: &BTreeMap<String, Arc<Secret>>,
+    scripts: &Scripts<'_>,
 ) -> Result<Vec<Bound>, ConfigError> {
-    let make = Make { secrets, overrides, engine, limits: &Limits::from(&document.parsed.limits) };
+    let make = Make { secrets: scripts.granted.secrets, scripts };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
         named.insert(name.as_str(), make.named(name, source, None)?);
@@ -41,47 +40,62 @@ pub fn chains(
                 _ => named.get(name.as_str()).cloned(),
             };
             // Unknown names were refused when the document was parsed.
-            chain.extend(handler);
+            let Some(handler) = handler else { continue };
+            if matches!(&handler.handler, Handler::Script(script) if script.kind() == Kind::Tail) {
+                let reason = "its component is a tail, which serves no requests: name it under `tail`".to_owned();
+                return Err(ConfigError::Handler { name: name.clone(), reason });
+            }
+            chain.push(handler);
         }
-        Ok(Bound { pattern: binding.pattern.as_str().into(), chain: Chain::new(chain) })
+        Ok(Bound::new(&binding.pattern, Chain::new(chain)))
     };
     policy.bindings().iter().map(bound).collect()
 }
 
-/// An empty pool with the roots and addresses of `document`.
-pub(super) fn upstream(
+/// By whom upstreams are verified.
+pub(super) fn roots(
     document: &Document,
-    limits: &Limits,
-    rules: Rules,
     surroundings: Surroundings<'_>,
-) -> Result<Upstream, ConfigError> {
+) -> Result<Arc<RootCertStore>, ConfigError> {
     let files: Result<Vec<String>, _> = document
         .parsed
         .upstream_roots
         .iter()
         .map(|path| read(path, |path| fs::read_to_string(path)))
         .collect();
-    let roots = surroundings.roots.with(files?).map_err(ConfigError::Roots)?;
-    Ok(Upstream::new(rules, surroundings.in_force.clone(), roots, limits.clone()))
+    surroundings.roots.with(files?).map_err(ConfigError::Roots)
 }
 
-fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
+/// The ways to the other hosts that handlers may fetch from, by the handlers' names.
+pub(super) fn elsewhere(
+    document: &Document,
+    limits: &Limits,
+    rules: &Rules,
+    roots: &Arc<RootCertStore>,
+) -> BTreeMap<String, Elsewhere> {
+    let way = |(name, source): (&String, &HandlerSource)| {
+        let HandlerSource::Wasm(wasm) = source else { return None };
+        if wasm.fetch.is_empty() {
+            return None;
+        }
+        let rules = Rules { policy: Arc::new(wasm.fetch_policy()), ..rules.clone() };
+        // What a handler has begun to fetch goes on for as long as the exchange does, under the grants that it began with.
+        let in_force = InForce::default();
+        in_force.replace(rules.clone());
+        let policy = Arc::clone(&rules.policy);
+        let upstream = Upstream::new(rules, in_force, Arc::clone(roots), limits.clone());
+        Some((name.clone(), Elsewhere { policy, upstream }))
+    };
+    document.parsed.handlers.iter().filter_map(way).collect()
+}
+
+pub(super) fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ConfigError> {
     with(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })
-}
-
-fn check(bytes: &[u8], expected: Option<ContentHash>) -> Result<(), String> {
-    let found = ContentHash(Sha256::digest(bytes).into());
-    match expected {
-        Some(expected) if expected != found => Err(format!("its SHA-256 is {found}, and not {expected}")),
-        _ => Ok(()),
-    }
 }
 
 struct Make<'a> {
     secrets: &'a Secrets,
-    overrides: &'a Overrides,
-    engine: &'a LazyEngine,
-    limits: &'a Limits,
+    scripts: &'a Scripts<'a>,
 }
 
 impl Make<'_> {
@@ -92,55 +106,24 @@ impl Make<'_> {
         source: &HandlerSource,
         given: Option<&Value>,
     ) -> Result<Arc<Named>, ConfigError> {
-        Ok(Arc::new(Named { name: name.into(), handler: self.handler(name, source, given)? }))
-    }
-
-    fn handler(
-        &self,
-        name: &str,
-        source: &HandlerSource,
-        given: Option<&Value>,
-    ) -> Result<Handler, ConfigError> {
         let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
-        match source {
+        let handler = match source {
+            HandlerSource::Wasm(wasm) => return self.scripts.named(name, wasm, given),
             HandlerSource::Inject(headers) => {
-                Ok(Handler::Inject(Inject::new(self.headers(headers).map_err(wrong)?)))
+                Handler::Inject(Inject::new(self.headers(headers).map_err(wrong)?))
             }
             HandlerSource::Deny { status, reason } => {
                 let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
-                Ok(Handler::Deny(Deny { status, reason: reason.clone() }))
+                Handler::Deny(Deny { status, reason: reason.clone() })
             }
             HandlerSource::Respond { status, headers, body } => {
                 let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
                 let plain = |(name, value): &(String, String)| header(name, value);
                 let headers = headers.iter().map(plain).collect::<Result<_, _>>().map_err(wrong)?;
-                Ok(Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) }))
+                Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) })
             }
-            HandlerSource::Wasm(wasm) => self.script(name, wasm, given),
-        }
-    }
-
-    /// Runs the component that was set at run time, if one was.
-    fn script(&self, name: &str, wasm: &WasmSource, given: Option<&Value>) -> Result<Handler, ConfigError> {
-        let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
-        let granted =
-            wasm.secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
-        let settings = ScriptSettings {
-            params: given.unwrap_or(&wasm.params).clone(),
-            secrets: granted.collect(),
-            limits: self.limits.script(),
-            ..ScriptSettings::named(name)
         };
-        let engine = || self.engine.get().map_err(|error| wrong(error.to_string()));
-        let script = match self.overrides.component(name, wasm) {
-            ComponentSource::Path { path, sha256 } => {
-                let bytes = read(path, |path| fs::read(path))?;
-                check(&bytes, *sha256).map_err(|reason| wrong(format!("{}: {reason}", path.display())))?;
-                engine()?.load(&bytes, settings)
-            }
-            ComponentSource::Hash(hash) => engine()?.load_known(hash.0, settings),
-        };
-        script.map(Handler::Script).map_err(|error| wrong(error.to_string()))
+        Ok(Arc::new(Named { name: name.into(), version: None, handler }))
     }
 
     fn headers(&self, headers: &[(String, Template)]) -> Result<HeaderMap, String> {

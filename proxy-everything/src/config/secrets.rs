@@ -38,7 +38,7 @@ pub struct Shared {
 }
 
 impl Visible {
-    fn hides_file(&self, canonical: &Path) -> bool {
+    pub(super) fn hides_file(&self, canonical: &Path) -> bool {
         match self {
             Self::Nothing => true,
             Self::Shared(shared) => {

@@ -2,12 +2,12 @@
 //! it; hands on lines for people or JSON, and the exit status.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use handlers::{Inspection, LoadError, ScriptLimits, ScriptSettings};
-use policy::HandlerSource;
+use handlers::{Inspection, LoadError, ScriptSettings};
+use policy::{HandlerSource, WasmSource};
 use serde_json::{Value, json};
 
 use super::{FAULTY, component};
@@ -49,12 +49,7 @@ pub(super) fn check(file: &Path, policy: &[PathBuf], name: Option<&str>) -> anyh
             println!("not granted  {} (it finds nothing there)", missing.join(", "));
         }
     }
-    let settings = ScriptSettings {
-        name: "handler".into(),
-        params: Value::Null,
-        secrets: BTreeMap::new(),
-        limits: ScriptLimits::default(),
-    };
+    let settings = ScriptSettings::named("handler");
     let engine = LazyEngine::new(CacheDir::locate(None).open());
     match engine.get().and_then(|engine| engine.load(&bytes, settings)) {
         Ok(_) => {
@@ -80,9 +75,7 @@ fn granted(policy: &[PathBuf], name: &str) -> anyhow::Result<Option<BTreeSet<&'s
         }
     };
     match document.parsed().handlers.get(name) {
-        Some(HandlerSource::Wasm { secrets, .. }) => {
-            Ok(Some((!secrets.is_empty()).then_some("secrets").into_iter().collect()))
-        }
+        Some(HandlerSource::Wasm(wasm)) => Ok(Some(keys(wasm))),
         Some(_) => {
             eprintln!("the handler `{name}` is no WebAssembly component");
             Ok(None)
@@ -92,6 +85,19 @@ fn granted(policy: &[PathBuf], name: &str) -> anyhow::Result<Option<BTreeSet<&'s
             Ok(None)
         }
     }
+}
+
+/// The keys that have something in them.
+fn keys(wasm: &WasmSource) -> BTreeSet<&'static str> {
+    let keys = [
+        ("secrets", wasm.secrets.is_empty()),
+        ("config", wasm.config.is_empty()),
+        ("keyvalue", wasm.keyvalue.is_empty() && wasm.state.is_empty()),
+        ("blobstore", wasm.blobstore.is_empty()),
+        ("rateLimits", wasm.rate_limits.is_empty()),
+        ("fetch", wasm.fetch.is_empty()),
+    ];
+    keys.into_iter().filter_map(|(key, empty)| (!empty).then_some(key)).collect()
 }
 
 fn print(found: &Inspection) {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use handlers::Secret;
-use policy::{Overrides, Policy};
+use policy::{Overrides, Policy, StoreKind, StoreSource};
 use serde_json::json;
 
 use super::{
@@ -23,8 +23,11 @@ use super::{
 use crate::{
     app::{in_file, read_policy},
     cache::CacheDir,
-    config::{self, ConfigError, Document, LazyEngine, MAX_DOCUMENT},
+    config::{
+        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, OpenStores, Opened, Scripts, Stores,
+    },
     logging,
+    stores::memory::Memory,
 };
 
 /// Something is not as expected.
@@ -120,8 +123,12 @@ impl Bench {
             }
         };
         let policy = Policy::compile(document.parsed(), &Overrides::default());
-        let bound =
-            config::chains(&policy, document, &self.engine, &secrets(document, case)).map_err(fault)?;
+        let (secrets, kept) = (secrets(document, case), Stores::default());
+        let stores = stores(document).context("the stores")?;
+        let granted = Granted { secrets: &secrets, stores: &stores, kept: &kept };
+        let limits = Limits::from(&document.parsed().limits);
+        let scripts = Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
+        let bound = config::chains(&policy, document, &scripts).map_err(fault)?;
         let told = self.runtime.block_on(trial::run(case, id, &policy, &bound, &self.lines))?;
         Ok(differs(&case.expect, &told))
     }
@@ -146,6 +153,18 @@ fn secrets(document: &Document, case: &Case) -> BTreeMap<String, Arc<Secret>> {
     let value = |name: &String| case.secrets.get(name).cloned().unwrap_or_else(|| format!("secret-{name}"));
     let names = document.parsed().secrets.keys();
     names.map(|name| (name.clone(), Arc::new(Secret::new(value(name))))).collect()
+}
+
+/// Empty ones in memory, whatever the document says they are.
+fn stores(document: &Document) -> anyhow::Result<OpenStores> {
+    let open = |(name, source): (&String, &StoreSource)| {
+        let opened = match source.kind() {
+            StoreKind::KeyValue => Opened::KeyValue(Arc::new(Memory::default())),
+            StoreKind::Objects => bail!("`{name}` holds objects, which cannot be tried without its server"),
+        };
+        Ok((name.clone(), opened))
+    };
+    document.parsed().stores.iter().map(open).collect()
 }
 
 /// The files themselves, and in folders those that can be lists of cases, by name.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use handlers::{Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Outcome};
+use handlers::{Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use policy::{Decision, Policy, Url};
@@ -90,6 +90,8 @@ async fn end(
         class: "".into(),
         matched: chain.map_or_else(|| "".into(), |bound| Arc::clone(&bound.pattern)),
         request_id: id.into(),
+        source: ([192, 0, 0, 8], 1).into(),
+        logs: Logs::default(),
     };
     let chain = chain.map_or_else(|| Chain::new(Vec::new()), |bound| bound.chain.clone());
     Ok(match chain.run(request, &context, servers).await {
@@ -132,6 +134,11 @@ impl Fetch for Servers {
     fn fetch(&self, request: Request<Body>) -> Fetching {
         let shared = Arc::clone(&self.0);
         Box::pin(async move { shared.answer(request).await.map_err(BodyError::from) })
+    }
+
+    /// The case's servers stand for all hosts.
+    fn elsewhere(&self, _: &str, request: Request<Body>) -> Fetching {
+        self.fetch(request)
     }
 }
 

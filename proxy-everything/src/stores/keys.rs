@@ -73,12 +73,14 @@ pub(super) fn collect<E: Into<StoreError>>(
 
 /// The number that is stored there, plus `by`. Numbers are what Redis takes for one, and not negative.
 pub(super) fn add(stored: Option<&[u8]>, by: u64) -> Result<u64, StoreError> {
+    // Before the value is looked at, because a server is not asked then.
+    let by = check_step(by)?;
     let number = match stored {
         None => Some(0),
         Some(bytes) => str::from_utf8(bytes).ok().and_then(number),
     };
     let number = number.ok_or_else(|| refused("the value is no number"))?;
-    number.checked_add(check_step(by)?).map(i64::unsigned_abs).ok_or_else(overflow)
+    number.checked_add(by).map(i64::unsigned_abs).ok_or_else(overflow)
 }
 
 pub(super) fn check_step(by: u64) -> Result<i64, StoreError> {
