@@ -69,9 +69,11 @@ async fn bodies_are_streamed_as_they_are_made() {
     let streamed = timely("stream").await;
     assert_eq!(streamed.headers()["x-made"], "slowly");
     assert!(!streamed.headers().contains_key("content-length"));
-    for (action, expected) in
-        [("stream", "piece 1 piece 2 piece 3 "), ("upload", "piece 1 piece 2 piece 3 "), ("sandwich", "[soon]")]
-    {
+    for (action, expected) in [
+        ("stream", "piece 1 piece 2 piece 3 "),
+        ("upload", "piece 1 piece 2 piece 3 "),
+        ("sandwich", "[soon]"),
+    ] {
         assert_eq!(text(timely(action).await.into_body()).await, expected, "{action}");
     }
     // The head has gone by then; that the body is not whole must be seen.
@@ -88,8 +90,7 @@ async fn what_follows_the_answer_is_done_after_it() {
         }
         async { Ok(Response::new(full(""))) }
     });
-    let answer =
-        response(&load("timely", plain()), get("https://api.example.test/later"), &upstream).await;
+    let answer = response(&load("timely", plain()), get("https://api.example.test/later"), &upstream).await;
     assert_eq!(text(answer.into_body()).await, "at once");
     tokio::time::timeout(Duration::from_secs(10), told.notified()).await.unwrap();
 }
@@ -110,8 +111,10 @@ async fn digests_signatures_and_random_numbers() {
 async fn errors_name_the_lines_of_the_program() {
     let source = include_str!("guests/timely.ts");
     let line = 1 + source.lines().position(|line| line.contains("throw new RangeError")).unwrap();
-    let error =
-        run(&load("timely", plain()), get("https://api.example.test/where"), &upstream()).await.err().unwrap();
+    let error = run(&load("timely", plain()), get("https://api.example.test/where"), &upstream())
+        .await
+        .err()
+        .unwrap();
     let text = error.to_string();
     assert!(text.contains("RangeError: too deep"), "{text}");
     assert!(text.contains(&format!("deep (timely.ts:{line})")), "{text}");
@@ -253,7 +256,10 @@ async fn a_filter_edits_refuses_and_answers() {
     assert_eq!((answer.headers().get("server"), answer.headers().contains_key("x-kept")), (None, true));
     assert_eq!(text(answer.into_body()).await, "page");
     let seen = upstream.seen().remove(0);
-    assert_eq!((seen.headers.get("x-forwarded-for"), &seen.headers["x-sandbox"]), (None, &"container-1".parse().unwrap()));
+    assert_eq!(
+        (seen.headers.get("x-forwarded-for"), &seen.headers["x-sandbox"]),
+        (None, &"container-1".parse().unwrap())
+    );
     let pong = response(&chain, get("https://api.example.test/ping"), &upstream).await;
     assert_eq!(text(pong.into_body()).await, "pong\n");
     let outcome = run(&chain, get("https://api.example.test/private/x"), &upstream).await.unwrap();

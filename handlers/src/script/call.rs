@@ -11,7 +11,7 @@ use http::Request;
 use super::{
     bindings::{
         egress::handler::types::Level as WitLevel,
-        tail::{Event as WitEvent, Line as WitLine},
+        tail::egress::handler::tailing::{Event as WitEvent, Line as WitLine},
     },
     instances::{Instance, Instances},
     kind::Guest,

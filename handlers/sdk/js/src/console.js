@@ -25,7 +25,7 @@ function inspected(value, deep, above) {
   const pairs = value instanceof Map || value instanceof Headers ? [...value] : Object.entries(value);
   const name = value.constructor?.name;
   const isPlain = name === 'Object' || name === undefined;
-  return `${isPlain ? '' : `${name} `}{${pairs.map(([key, one]) => `${shown(key)}:${inner(one)}`).join(',')}}`;
+  return `${isPlain ? '' : `${name} `}{${pairs.map(([key, one]) => `${inner(key)}:${inner(one)}`).join(',')}}`;
 }
 
 const DIRECTIVES = {

@@ -5,7 +5,7 @@ import { current } from 'egress:handler/context@0.1.0';
 export class Context {
   #info = current();
   #params;
-  #work = new Set();
+  #work = null; // few calls have any
 
   get containerId() {
     return this.#info.containerId;
@@ -43,11 +43,12 @@ export class Context {
 
   // The call is not over before this is, but its response is sent.
   waitUntil(promise) {
-    const done = () => this.#work.delete(work);
+    const all = (this.#work ??= new Set());
+    const done = () => all.delete(work);
     const work = Promise.resolve(promise)
       .catch((reason) => console.error('waitUntil:', reason))
       .then(done);
-    this.#work.add(work);
+    all.add(work);
   }
 
   passThroughOnException() {
@@ -56,11 +57,11 @@ export class Context {
 
   // Whether something is still to be waited for.
   static isWorking(context) {
-    return context.#work.size > 0;
+    return context.#work !== null && context.#work.size > 0;
   }
 
   // Waits for all of it, and for what it adds.
   static async rest(context) {
-    while (context.#work.size > 0) await Promise.all(context.#work);
+    while (Context.isWorking(context)) await Promise.all(context.#work);
   }
 }

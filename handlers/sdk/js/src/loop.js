@@ -5,7 +5,7 @@
 
 import { fetch as fetchOne, next, send } from 'egress:handler/http@0.1.0';
 
-const ROUNDS = 8; // before what was begun is sent
+const ROUNDS = 4; // before what was begun is sent
 const MORE_ROUNDS = 128; // before the first of many things is waited for: other work may still go on
 const LONGEST = 0x7fffffff; // milliseconds
 

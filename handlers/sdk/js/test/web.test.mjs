@@ -67,12 +67,12 @@ test('console writes what was meant', () => {
     [['%s', 'only'], 'only'],
     [['100%'], '100%'],
     [['%d %s', 1], '1 %s'],
-    [[new Box()], 'Box {inner:{deep:[1,Map {a:1n}]}}'],
-    [[round], '{self:[above]}'],
+    [[new Box()], 'Box {"inner":{"deep":[1,Map {"a":1n}]}}'],
+    [[round], '{"self":[above]}'],
     [[new Uint8Array(3), new Set(['a'])], '[3 bytes] ["a"]'],
-    [[{ f() {}, d: new Date(0) }], '{f:[function f],d:1970-01-01T00:00:00.000Z}'],
-    [[{ a: { b: { c: { d: {} } } } }], '{a:{b:{c:{d:{...}}}}}'],
-    [[new Headers({ a: 'b' })], 'Headers {a:"b"}'],
+    [[{ f() {}, d: new Date(0) }], '{"f":[function f],"d":1970-01-01T00:00:00.000Z}'],
+    [[{ a: { b: { c: { d: {} } } } }], '{"a":{"b":{"c":{"d":{...}}}}}'],
+    [[new Headers({ a: 'b' })], 'Headers {"a":"b"}'],
   ];
   for (const [words, expected] of cases) assert.equal(text(words), expected);
 });
