@@ -91,6 +91,11 @@ bool exports_guest_handle(guest_request_t *request, guest_response_t *response, 
   header_set(&request->headers, "accept-encoding", text("identity"));
   if (!fetch(request, response, error)) return false;
   if (!is_text(response) || response->body.tag == EGRESS_HANDLER_TYPES_PAYLOAD_EMPTY) return true;
+  if (header_value(&response->headers, "content-encoding") != NULL) {
+    guest_response_free(response);
+    *error = text("the text is compressed although that was not asked for");
+    return false;
+  }
   if (response->body.tag == EGRESS_HANDLER_TYPES_PAYLOAD_BYTES) {
     redact_whole(&response->body.val.bytes);
     return true;

@@ -28,5 +28,7 @@ async def fetch(request: Request, env: Env, ctx: Context) -> Response:
     response = await send(request)
     kind = response.headers.get("content-type", "")
     if response.body is not None and kind.startswith(("text/", "application/json")):
+        if "content-encoding" in response.headers:
+            raise ValueError("the text is compressed although that was not asked for")
         response.body = Body(redacted(response.body))
     return response

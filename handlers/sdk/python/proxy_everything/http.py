@@ -21,12 +21,14 @@ _waiting: list[tuple[types.Request, asyncio.Future[Response]]] = []
 
 async def payload(body: Body | None) -> types.Payload:
     """What the host takes for a body. Chunks yet to be made are made."""
-    if body is not None and not isinstance(body._source, (bytes, types.Body, type(None))):
-        body = Body(b"".join([chunk async for chunk in body]))
     if body is None:
         return types.Payload_Empty()
     source = body._take()
-    return types.Payload_Bytes(source) if isinstance(source, bytes) else types.Payload_Stream(source)
+    if isinstance(source, types.Body):
+        return types.Payload_Stream(source)
+    if not isinstance(source, bytes):
+        source = b"".join([chunk async for chunk in source])
+    return types.Payload_Bytes(source)
 
 
 def _flush() -> None:
