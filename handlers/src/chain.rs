@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use http::Request;
 
-use crate::{Body, Context, Deny, Fetch, HandlerError, Inject, Outcome, Respond, Script};
+use crate::{
+    Body, Context, Deny, Fetch, HandlerError, Inject, Outcome, Respond, Script,
+    script::{Filtered, Kind, request_head},
+};
 
 /// One handler: built-in or a WebAssembly component.
 pub enum Handler {
@@ -71,11 +74,44 @@ impl Chain {
                 Handler::Inject(inject) => inject.apply(request.headers_mut()),
                 Handler::Script(script) => {
                     let rest = Self { links: self.links.clone(), next: position + 1 };
-                    return script.run(request, context, rest, upstream).await;
+                    if script.kind() != Kind::Filter {
+                        return script.run(request, context, rest, upstream).await;
+                    }
+                    if script.filters_responses() {
+                        // A box, because a chain behind a filter of responses is a chain again.
+                        return Box::pin(rest.filtered(script, request, context, upstream)).await;
+                    }
+                    match script.filter_request(request, context).await? {
+                        Filtered::On(changed) => request = changed,
+                        Filtered::Over(outcome) => return Ok(outcome),
+                    }
                 }
             }
         }
         upstream.fetch(request).await.map(Outcome::Response).map_err(HandlerError::Fetch)
+    }
+
+    /// Runs this chain behind a filter that is to see the response.
+    async fn filtered(
+        &self,
+        filter: &Script,
+        mut request: Request<Body>,
+        context: &Context,
+        upstream: Arc<dyn Fetch>,
+    ) -> Result<Outcome, HandlerError> {
+        let (head, body) = request.into_parts();
+        let asked = request_head(&head);
+        request = Request::from_parts(head, body);
+        if filter.filters_requests() {
+            match filter.filter_request(request, context).await? {
+                Filtered::On(changed) => request = changed,
+                Filtered::Over(outcome) => return Ok(outcome),
+            }
+        }
+        match self.run(request, context, upstream).await? {
+            Outcome::Response(response) => filter.filter_response(asked, response, context).await,
+            denied @ Outcome::Denied { .. } => Ok(denied),
+        }
     }
 
     fn rest(&self) -> &[Arc<Named>] {

@@ -4,11 +4,13 @@
 //! [`Fetch`] for what lies behind the last handler; it gets back an [`Outcome`]. The types are those of the `http`
 //! crate, so that nothing is converted on the way when no script is involved.
 
-use std::{pin::Pin, sync::Arc};
+use std::{net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::Logs;
 
 /// What went wrong while a body was read or a request was fetched; the proxy downcasts it to its own error.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -19,11 +21,20 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 /// The future that [`Fetch::fetch`] returns.
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Response<Body>, BodyError>> + Send>>;
 
-/// What a handler's `fetch` of the exchange's own authority means: the rest of the chain, and in the end the upstream.
+/// What lies behind the last handler.
 pub trait Fetch: Send + Sync {
-    /// Sends the request onward and waits for the head of the response.
+    /// Sends a request of the exchange's own authority to the upstream and waits for the head of the response.
     fn fetch(&self, request: Request<Body>) -> Fetching;
+
+    /// Sends a request of another authority straight there, if the policy grants that to the handler of this name.
+    fn elsewhere(&self, handler: &str, request: Request<Body>) -> Fetching;
 }
+
+/// The protocol that the workload asks to go on with on its connection, WebSocket for example (RFC 9110, 7.8): an extension of the request,
+/// where the headers of one hop are missing. Whoever fetches onward passes it on. If that leads to a response with status 101,
+/// the way to the upstream is among the response's extensions; the workload gets it if they are handed on, and it is closed if not.
+#[derive(Debug, Clone)]
+pub struct Upgrade(pub HeaderValue);
 
 /// What a handler may know about the exchange it serves.
 #[derive(Debug, Clone)]
@@ -36,6 +47,10 @@ pub struct Context {
     pub matched: Arc<str>,
     /// The id under which this exchange appears in the audit record.
     pub request_id: Arc<str>,
+    /// The workload's address and port.
+    pub source: SocketAddr,
+    /// Takes what the handlers write.
+    pub logs: Logs,
 }
 
 /// How a chain ended when nothing failed.

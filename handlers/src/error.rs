@@ -110,6 +110,9 @@ pub enum LoadError {
         /// The largest size that is accepted.
         limit: usize,
     },
+    /// It is named by its hash, and not among the components that are kept.
+    #[error("no component with this hash is kept; load it from its file")]
+    NotKept,
     /// The bytes are not a component that can be compiled.
     #[error("not a WebAssembly component: {0}")]
     Invalid(String),

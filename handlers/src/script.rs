@@ -1,28 +1,45 @@
-//! Handlers that are WebAssembly components of the world `egress:handler/handler` (`wit/handler.wit`).
+//! Handlers that are WebAssembly components: of our own contract (`wit/handler.wit`) or of `wasi:http`.
 //!
 //! Receives a component's bytes and its settings ([`Engine::load`]); hands on a [`Script`] that a chain can call.
 
+mod answer;
 mod bindings;
+mod blobstore;
 mod bodies;
 mod call;
 mod engine;
+mod filter;
+mod http;
 mod instances;
+mod keyvalue;
+mod kind;
 mod limits;
 mod link;
 mod message;
 mod onward;
+mod pace;
+mod pipe;
 mod state;
 mod task;
 mod ticker;
+mod wasi_http;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::Request;
-use tokio::runtime::Handle;
+use ::http::Request;
+use tokio::{runtime::Handle, sync::oneshot};
 
-pub use self::engine::Engine;
-use self::{instances::Instances, onward::Onward, task::Task, ticker::Ticker};
-use crate::{Body, Chain, Context, Fault, Fetch, HandlerError, Outcome, Secret};
+use self::{
+    answer::Answer, call::Job, instances::Instances, onward::Onward, pace::Pace, state::Call, task::Task,
+    ticker::Ticker,
+};
+pub(crate) use self::filter::{Filtered, request_head};
+pub use self::{
+    engine::Engine,
+    keyvalue::{KeyValueGrant, Scope},
+    kind::Kind,
+};
+use crate::{Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Outcome, RateLimit, Secret};
 
 /// A component, loaded, with its own settings and instances. A clone shares the instances.
 #[derive(Clone)]
@@ -35,7 +52,7 @@ pub struct Script {
 }
 
 /// What one named handler gives to its component.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ScriptSettings {
     /// The handler's name (`handlerName` in JavaScript).
     pub name: Arc<str>,
@@ -43,8 +60,35 @@ pub struct ScriptSettings {
     pub params: serde_json::Value,
     /// The secrets that this handler may read (`env.NAME`); no other can be named.
     pub secrets: BTreeMap<String, Arc<Secret>>,
+    /// Plain settings.
+    pub config: BTreeMap<String, String>,
+    /// The key-value stores that it may open.
+    pub keyvalue: Vec<KeyValueGrant>,
+    /// The buckets that it may use.
+    pub blobs: BTreeMap<String, Arc<dyn Blobs>>,
+    /// The counters that it may use.
+    pub rate_limits: BTreeMap<String, Arc<RateLimit>>,
+    /// Calls that one instance serves; none means what suits its kind.
+    pub calls: Option<u32>,
     /// What it may use up.
     pub limits: ScriptLimits,
+}
+
+impl ScriptSettings {
+    /// A handler of this name that was granted nothing.
+    pub fn named(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            params: serde_json::Value::Null,
+            secrets: BTreeMap::new(),
+            config: BTreeMap::new(),
+            keyvalue: Vec::new(),
+            blobs: BTreeMap::new(),
+            rate_limits: BTreeMap::new(),
+            calls: None,
+            limits: ScriptLimits::default(),
+        }
+    }
 }
 
 /// What one call of a script may use up.
@@ -52,7 +96,7 @@ pub struct ScriptSettings {
 pub struct ScriptLimits {
     /// Time that the guest may compute for; waiting for fetches and bodies does not count.
     pub cpu: Duration,
-    /// Time until the guest must have returned its response's head, waiting included.
+    /// Time until the guest must have answered, waiting included; and for each piece of what it does afterwards.
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes: usize,
@@ -65,6 +109,11 @@ impl Default for ScriptLimits {
 }
 
 impl Script {
+    /// What its component is for.
+    pub fn kind(&self) -> Kind {
+        self.instances.linked().kind()
+    }
+
     /// Whether the component can read any secret.
     pub(crate) fn holds_secrets(&self) -> bool {
         !self.settings.secrets.is_empty()
@@ -78,15 +127,46 @@ impl Script {
         rest: Chain,
         upstream: Arc<dyn Fetch>,
     ) -> Result<Outcome, HandlerError> {
-        let failed = |fault| HandlerError::Script { handler: self.settings.name.clone(), fault };
-        let caller = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
         let (head, body) = request.into_parts();
-        let onward = Onward::new(&head, rest, context.clone(), upstream, caller);
-        let onward = onward.map_err(Fault::Failed).map_err(failed)?;
-        let (instances, ticker, context) = (self.instances.clone(), self.ticker.clone(), context.clone());
-        let request = Request::from_parts(head, body);
-        let call = async move { call::run(&instances, &ticker, request, context, onward).await };
-        let outcome = Task::spawn(&self.runtime, call).await;
-        outcome.unwrap_or_else(|| Err(failed(Fault::Failed("the engine has stopped".to_owned()))))
+        let runtime = self.callers_runtime();
+        let name = self.settings.name.clone();
+        let onward = Onward::new(name, &head, rest, context.clone(), upstream, runtime);
+        let onward = onward.map_err(|text| self.failed(Fault::Failed(text)))?;
+        self.call(Job::Request(Request::from_parts(head, body)), context, onward).await
+    }
+
+    /// Tells a tail of exchanges that are over. Its fetches are of other hosts only.
+    pub async fn tail(
+        &self,
+        events: Vec<Event>,
+        context: &Context,
+        upstream: Arc<dyn Fetch>,
+    ) -> Result<(), HandlerError> {
+        let onward = Onward::elsewhere(self.settings.name.clone(), upstream, self.callers_runtime());
+        self.call(Job::Events(events), context, onward).await.map(|_| ())
+    }
+
+    async fn call(&self, job: Job, context: &Context, onward: Onward) -> Result<Outcome, HandlerError> {
+        let (answer, answered) = oneshot::channel();
+        let pace = Pace::begin(self.settings.limits.deadline);
+        let call = Call {
+            onward: Some(onward),
+            answer: Answer::to(answer),
+            ..Call::new(context.clone(), self.callers_runtime(), pace)
+        };
+        let run = call::run(self.instances.clone(), self.ticker.clone(), job, call);
+        // Whoever stops waiting stops the guest; once it has answered, it may go on by itself.
+        let task = Task::spawn(&self.runtime, run);
+        let outcome = answered.await;
+        task.detach();
+        outcome.unwrap_or_else(|_| Err(self.failed(Fault::Failed("the engine has stopped".to_owned()))))
+    }
+
+    fn callers_runtime(&self) -> Handle {
+        Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
+    }
+
+    fn failed(&self, fault: Fault) -> HandlerError {
+        HandlerError::Script { handler: self.settings.name.clone(), fault }
     }
 }

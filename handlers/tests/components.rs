@@ -92,7 +92,7 @@ fn what_is_not_granted_is_refused_at_load() {
             |e| matches!(e, LoadError::Import(_)),
             "http@0.2.0",
         ),
-        ("no export", "(component)".into(), |e| matches!(e, LoadError::Export(_)), "handle"),
+        ("no export", "(component)".into(), |e| matches!(e, LoadError::Export(_)), "none of those"),
         ("another type", other, |e| matches!(e, LoadError::Export(_)), "handle"),
         ("core module", "(module)".into(), |e| matches!(e, LoadError::Invalid(_)), "component"),
         ("noise", "\0asm\u{1}".into(), |e| matches!(e, LoadError::Invalid(_)), "component"),
@@ -365,30 +365,48 @@ async fn a_gigabyte_goes_both_ways_through_a_guest_of_two_pages() {
 }
 
 #[tokio::test]
-async fn only_the_exchanges_own_authority_can_be_fetched() {
+async fn the_exchanges_own_authority_is_the_chain_and_others_are_granted_apart() {
+    enum To {
+        Chain,
+        Elsewhere,
+        Nowhere,
+    }
+    use To::{Chain, Elsewhere, Nowhere};
     let cases = [
-        ("https://api.example.test/api.example.test", true),
-        ("https://api.example.test/API.Example.TEST:443", true),
-        ("https://api.example.test:8443/api.example.test:8443", true),
-        ("https://api.example.test/api.example.test:80", false),
-        ("http://api.example.test/api.example.test:443", false),
-        ("https://api.example.test:8443/api.example.test", false),
-        ("https://api.example.test/other.example.test", false),
-        ("https://api.example.test/user@api.example.test", false),
-        ("https://api.example.test/api.example.test:", false),
-        ("https://api.example.test/api.example.test:99999", false),
-        ("https://api.example.test/", false),
-        ("https://[::1]/%5B::1%5D", false),
+        ("https://api.example.test/api.example.test", Chain),
+        ("https://api.example.test/API.Example.TEST:443", Chain),
+        ("https://api.example.test:8443/api.example.test:8443", Chain),
+        ("https://api.example.test/api.example.test:80", Elsewhere),
+        ("http://api.example.test/api.example.test:443", Elsewhere),
+        ("https://api.example.test:8443/api.example.test", Elsewhere),
+        ("https://api.example.test/other.example.test", Elsewhere),
+        ("https://api.example.test/user@api.example.test", Nowhere),
+        ("https://api.example.test/api.example.test:", Nowhere),
+        ("https://api.example.test/api.example.test:99999", Nowhere),
+        ("https://api.example.test/", Nowhere),
+        ("https://[::1]/%5B::1%5D", Nowhere),
     ];
     let elsewhere = chain(ELSEWHERE, limits(1000, 10_000));
-    for (uri, granted) in cases {
+    for (uri, to) in cases {
         let upstream = Upstream::text("");
         let outcome = run(&elsewhere, get(uri), &upstream).await;
-        assert_eq!((outcome.is_ok(), upstream.seen().len()), (granted, usize::from(granted)), "{uri}");
+        let (chain, other) = match to {
+            Chain => (1, 0),
+            Elsewhere => (0, 1),
+            Nowhere => (0, 0),
+        };
+        assert_eq!((upstream.seen().len(), upstream.elsewhere().len()), (chain, other), "{uri}");
+        assert_eq!(outcome.is_ok(), chain + other == 1, "{uri}");
         if let Some(error) = outcome.err() {
             assert_eq!(error.kind(), "handler_failed", "{uri}");
         }
     }
+    let upstream = Upstream::text("");
+    let refused = run(&elsewhere, get("https://api.example.test/denied.test"), &upstream).await.err().unwrap();
+    assert!(matches!(refused, HandlerError::Fetch(_)));
+    let (handler, head) = upstream.elsewhere().remove(0);
+    assert_eq!((handler.as_str(), head.uri.to_string().as_str()), ("guest", "https://denied.test/denied.test"));
+    assert!(!head.headers.contains_key("host"));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Denial, Document, Overrides, Policy, Reason, Verdict};
+use crate::{Denial, Document, HandlerSource, Overrides, Policy, Reason, SecretSource, StoreSource, Verdict};
 use witness::{Witness, witnesses};
 
 /// Lines about one host.
@@ -159,24 +159,17 @@ fn unseen(key: &str, old: &[crate::Entry], new: &[crate::Entry]) -> Vec<Differen
 fn keys(old: &Document, new: &Document) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut say = |text: String| found.push(Difference { change: Change::Other, text });
-    for name in
-        old.handlers.keys().chain(new.handlers.keys().filter(|name| !old.handlers.contains_key(*name)))
-    {
-        if let Some(what) = changed(old.handlers.get(name), new.handlers.get(name)) {
-            say(format!("handler {name} {what}"));
-        }
-    }
-    for name in old.secrets.keys().chain(new.secrets.keys().filter(|name| !old.secrets.contains_key(*name))) {
-        if let Some(what) = changed(old.secrets.get(name), new.secrets.get(name)) {
-            say(format!("secret {name} {what}"));
-        }
-    }
+    // As they are spelled: on which line an entry of `fetch` stands makes no difference.
+    changed("handler", &old.handlers, &new.handlers, HandlerSource::to_json, &mut say);
+    changed("secret", &old.secrets, &new.secrets, SecretSource::clone, &mut say);
+    changed("store", &old.stores, &new.stores, StoreSource::clone, &mut say);
     for ((name, was), (_, is)) in old.limits.all().into_iter().zip(new.limits.all()) {
         if was != is {
             say(format!("limits {name} {is} (was: {was})"));
         }
     }
     for (key, same) in [
+        ("tail", old.tail == new.tail),
         ("answer", old.answer == new.answer),
         ("resolve", old.resolve == new.resolve),
         ("dns", old.dns == new.dns),
@@ -189,12 +182,20 @@ fn keys(old: &Document, new: &Document) -> Vec<Difference> {
     found
 }
 
-fn changed<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<&'static str> {
-    match (old, new) {
-        (Some(_), None) => Some("is gone"),
-        (None, Some(_)) => Some("is new"),
-        (old, new) if old != new => Some("is another"),
-        _ => None,
+fn changed<V, T: PartialEq>(
+    kind: &str,
+    old: &BTreeMap<String, V>,
+    new: &BTreeMap<String, V>,
+    compared: impl Fn(&V) -> T,
+    say: &mut impl FnMut(String),
+) {
+    for name in old.keys().chain(new.keys().filter(|name| !old.contains_key(*name))) {
+        match (old.get(name).map(&compared), new.get(name).map(&compared)) {
+            (Some(_), None) => say(format!("{kind} {name} is gone")),
+            (None, Some(_)) => say(format!("{kind} {name} is new")),
+            (old, new) if old != new => say(format!("{kind} {name} is another")),
+            _ => {}
+        }
     }
 }
 

@@ -12,7 +12,10 @@ mod print;
 mod read;
 mod rule;
 mod source;
+mod store;
 mod unseen;
+mod wasm;
+mod whole;
 
 use std::{
     collections::BTreeMap,
@@ -30,9 +33,13 @@ pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
 pub(crate) use rule::Rules;
 pub use rule::{Answer, Enforcement, Entry, Origin, Route};
 pub(crate) use source::{
-    Entries, OverrideSource, RouteKeys, RouteWords, RuleWords, Word, WordOr, Words, one_or_many, parse,
-    parse_body, some, unknown_key,
+    ComponentWords, Entries, OverrideSource, RouteKeys, RouteWords, RuleWords, Word, WordOr, Words,
+    one_or_many, parse, parse_body, some, unknown_key,
 };
+pub(crate) use whole::program;
+
+pub use store::{StoreKind, StoreSource};
+pub use wasm::{ComponentSource, ContentHash, OnError, RateLimit, WasmSource};
 
 use source::Source;
 
@@ -63,8 +70,12 @@ pub struct Document {
     pub passthrough: Vec<Entry>,
     /// The handlers by name.
     pub handlers: BTreeMap<String, HandlerSource>,
+    /// The handlers that hear of every finished exchange, each once; all of them are WebAssembly components.
+    pub tail: Vec<String>,
     /// The sources of secrets by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// Where handlers keep things, by name.
+    pub stores: BTreeMap<String, StoreSource>,
     /// Addresses that are used instead of what DNS says.
     pub resolve: Vec<ResolveEntry>,
     /// How names are looked up.
@@ -103,11 +114,13 @@ impl Document {
     }
 
     /// Reads one more part: its lists go behind those that are there, and in all else what it says takes the place of what was
-    /// said before. It may name handlers and secrets that an earlier part declares.
+    /// said before. It may name handlers, secrets and stores that an earlier part declares.
     pub fn and(self, part: &Part<'_>) -> Result<Self, Fault> {
         read::document(self, parse::<Source>(part.text)?, part)
     }
 }
+
+type Secrets = BTreeMap<String, SecretSource>;
 
 /// Where a secret's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,5 +151,7 @@ pub struct ResolveTarget {
     pub port: Option<u16>,
 }
 
+#[cfg(test)]
+pub(crate) use tests::wasm::FULL;
 #[cfg(test)]
 mod tests;

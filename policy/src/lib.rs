@@ -47,8 +47,9 @@ pub use decision::{
 };
 pub use diff::{Change, Diff, Difference, diff};
 pub use document::{
-    Answer, Compat, Dns, DnsType, Document, Enforcement, Entry, HandlerSource, Limits, Origin, Part, Preset,
-    ResolveEntry, ResolveTarget, Route, SecretSource, Template, TemplatePart, presets,
+    Answer, Compat, ComponentSource, ContentHash, Dns, DnsType, Document, Enforcement, Entry, HandlerSource,
+    Limits, OnError, Origin, Part, Preset, RateLimit, ResolveEntry, ResolveTarget, Route, SecretSource,
+    StoreKind, StoreSource, Template, TemplatePart, WasmSource, presets,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};

@@ -5,14 +5,17 @@
 
 mod change;
 
+use std::{collections::BTreeMap, path::Path};
+
 use serde_json::Value;
 
 pub use change::Verb;
 
 use crate::{
-    Document, Entry, Fault, Origin, Pattern, Route,
+    ComponentSource, Document, Entry, Fault, Origin, Pattern, Route, WasmSource,
     document::{
-        OverrideSource, Rules, allowed_entry, catch_all, denied_entry, parse_body, routes, routes_to_json,
+        ComponentWords, OverrideSource, Rules, Word, allowed_entry, catch_all, denied_entry, parse_body,
+        program, routes, routes_to_json,
     },
     fault::Position,
 };
@@ -28,13 +31,17 @@ pub struct Overrides {
     pub outbound_by_host: Vec<Route>,
     /// Asked before the document's.
     pub outbound: Vec<Route>,
+    /// Which components handlers of the document run, in place of their own; all else about these handlers stays.
+    pub handlers: BTreeMap<String, ComponentSource>,
 }
 
 impl Overrides {
     /// Reads what [`Overrides::to_json`] prints, or parts of it: `deniedHosts`, `allowedHosts`, `outboundByHost` and `outbound`, as a
-    /// document spells them. Handlers must be those of `document`. No text at all is a fault.
+    /// document spells them, and `handlers` with `wasm` and `sha256` only. Handlers must be those of `document`. No text at all is a fault.
     pub fn parse(text: &str, document: &Document) -> Result<Self, Fault> {
-        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound } = parse_body(text)?;
+        let OverrideSource { denied_hosts, allowed_hosts, outbound_by_host, outbound, handlers } =
+            parse_body(text)?;
+        let component = |(name, words)| component(name, words, document);
         let mut rules = Rules::new(document.compat, Origin::RunTime);
         Ok(Self {
             denied_hosts: denied_hosts.map(|words| rules.list(words, denied_entry)).transpose()?,
@@ -44,6 +51,7 @@ impl Overrides {
                 .map(|words| catch_all(words, &mut rules, &document.handlers))
                 .transpose()?
                 .unwrap_or_default(),
+            handlers: handlers.0.into_iter().map(component).collect::<Result<_, _>>()?,
         })
     }
 
@@ -70,6 +78,11 @@ impl Overrides {
     /// `allowedHosts` as they are in force.
     pub fn allowed<'a>(&'a self, document: &'a Document) -> Option<&'a [Entry]> {
         self.allowed_hosts.as_deref().or(document.allowed_hosts.as_deref())
+    }
+
+    /// The component that the handler `name`, which is `source` in the document, runs.
+    pub fn component<'a>(&'a self, name: &str, source: &'a WasmSource) -> &'a ComponentSource {
+        self.handlers.get(name).unwrap_or(&source.component)
     }
 
     /// `deniedHosts` as they are in force, to start a change from.
@@ -113,6 +126,7 @@ impl Overrides {
                 "outbound",
                 outbound.map(|routes| routes.iter().map(Route::to_json).collect::<Value>().to_string()),
             ),
+            ("handlers", Some(&self.handlers).filter(|map| !map.is_empty()).map(components)),
         ];
         let members =
             members.into_iter().filter_map(|(key, text)| text.map(|text| format!("\"{key}\":{text}")));
@@ -128,6 +142,30 @@ fn copied(list: &[Entry], rules: &mut Rules) -> Result<Vec<Entry>, Fault> {
         Ok(Entry { pattern: read.pattern, origin: Origin::RunTime, ..entry.clone() })
     };
     list.iter().map(copy).collect()
+}
+
+fn components(handlers: &BTreeMap<String, ComponentSource>) -> String {
+    let one = |(name, component): (&String, &ComponentSource)| (name.clone(), component.to_json().into());
+    Value::Object(handlers.iter().map(one).collect()).to_string()
+}
+
+/// The component that a handler of the document is to run. What a relative path would start from, nobody said.
+fn component(
+    name: Word,
+    ComponentWords { wasm, sha256 }: ComponentWords,
+    document: &Document,
+) -> Result<(String, ComponentSource), Fault> {
+    let name = program(name, &document.handlers)?;
+    let at = Position::from(wasm.referenced);
+    let component = ComponentSource::read(wasm, sha256.as_ref(), Path::new(""))?;
+    match &component {
+        ComponentSource::Path { path, .. } if !path.is_absolute() => {
+            let cure = "write an absolute path, or `sha256:` and the hash of a component".to_owned();
+            let message = "at run time there is no folder that a relative path starts from";
+            Err(Fault::new(at, message).suggesting(Some(cure)))
+        }
+        _ => Ok((name, component)),
+    }
 }
 
 /// `None`: there is no such entry.

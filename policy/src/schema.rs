@@ -110,6 +110,12 @@ mod tests {
         match pattern {
             "^/" => text.starts_with('/'),
             "^[^=]+$" => !text.is_empty() && !text.contains('='),
+            "^[0-9A-Fa-f]{64}$" => text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "^[ -~]{1,64}$" => {
+                (1..=64).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+            }
+            "^rediss?://" => text.starts_with("redis://") || text.starts_with("rediss://"),
+            "^https?://" => text.starts_with("http://") || text.starts_with("https://"),
             "^[A-Z_-]{1,64}$" => {
                 (1..=64).contains(&text.len())
                     && text.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(&byte))
@@ -155,6 +161,9 @@ mod tests {
         .unwrap()
         .to_json();
         assert_eq!(judge(&printed), Ok(()), "{printed}");
+        let full = crate::document::FULL;
+        let printed = Document::parse(full).unwrap().to_json();
+        assert_eq!((judge(full), judge(&printed)), (Ok(()), Ok(())), "{printed}");
     }
 
     #[test]
@@ -181,6 +190,25 @@ mod tests {
             "handlers: { h: { deny: {}, respond: {} } }",
             "handlers: { h: { deny: { status: 200 } } }",
             "handlers: { '1': { deny: {} } }",
+            "handlers: { h: { deny: {}, calls: 1 } }",
+            "handlers: { h: { wasm: w, sha256: 0f } }",
+            "handlers: { h: { wasm: w, version: '' } }",
+            "handlers: { h: { wasm: w, config: { 'a b': x } } }",
+            "handlers: { h: { wasm: w, config: { a: [x] } } }",
+            "handlers: { h: { wasm: w, keyvalue: [s] } }",
+            "handlers: { h: { wasm: w, rateLimits: { L: { limit: 0, periodMs: 1 } } } }",
+            "handlers: { h: { wasm: w, rateLimits: { L: { limit: 1 } } } }",
+            "handlers: { h: { wasm: w, fetch: [{ host: a.test, name: x }] } }",
+            "handlers: { h: { wasm: w, calls: 10001 } }",
+            "handlers: { h: { wasm: w, onError: passs } }",
+            "tail: h",
+            "stores: { s: {} }",
+            "stores: { s: { memory: {}, file: x } }",
+            "stores: { s: { memory: { size: 1 } } }",
+            "stores: { '1': { memory: {} } }",
+            "stores: { s: { redis: { url: 'http://r.test' } } }",
+            "stores: { s: { redis: {} } }",
+            "stores: { s: { s3: { bucket: ab, region: r, accessKeyId: S, secretAccessKey: S } } }\nsecrets: { S: { env: S } }",
             "secrets: { S: { env: S, file: S } }",
             "limits: { connectTimeoutMs: 0 }",
             "limits: { connectTimeout: 1 }",

@@ -147,7 +147,7 @@ impl Generation {
         let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
-        let bound = load::bindings(&policy, &document, &limits, surroundings)?;
+        let bound = load::bindings(&policy, &document, &overrides, &limits, surroundings)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;

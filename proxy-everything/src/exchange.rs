@@ -19,27 +19,35 @@ use crate::{
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
+    upgrade::{self, Ends, Switched, Wanted},
 };
 
-/// Answers `request`, which came over `transport` on the connection that `connection` describes, and whose responses are `under_way`.
+/// Answers `request`, which came over `transport` on the connection that `connection` describes, and whose responses are `under_way`; says
+/// whether the connection goes on with another protocol after it.
 pub async fn run(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     instance: Arc<Instance>,
     transport: &Transport,
     connection: &Record,
     under_way: &UnderWay,
-) -> Response<Body> {
+) -> (Response<Body>, Option<Switched>) {
     let generation = instance.current();
     let id = instance.next_request();
     let mut trail = ExchangeTrail::open(Arc::clone(&instance), connection, generation.number(), id);
     trail.asked(request.method(), request.uri());
     let idle = generation.limits().body_idle();
+    let wanted = upgrade::wanted(&mut request);
     let request = lingering(request);
     let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
-    let answer = exchange.answer(request, transport, connection).await;
+    let answer = exchange.answer(request, wanted, transport, connection).await;
     let (response, permit) = match answer {
-        Ok((response, permit)) => {
+        Ok(Answer { response, permit, ends }) => {
             under_way.add(&permit);
+            if let Some(ends) = ends {
+                trail.answered(response.status());
+                let switched = Switched::new(ends, trail, permit, generation.limits().splice_idle());
+                return (response, Some(switched));
+            }
             (response, Some(permit))
         }
         Err(error) => {
@@ -48,7 +56,15 @@ pub async fn run(
         }
     };
     trail.answered(response.status());
-    response.map(|body| body::response(body, trail, idle, permit))
+    (response.map(|body| body::response(body, trail, idle, permit)), None)
+}
+
+/// What a request that was let pass came to.
+struct Answer {
+    response: Response<Body>,
+    permit: Permit,
+    /// Of the tunnel that its connection becomes, if it does.
+    ends: Option<Ends>,
 }
 
 struct Exchange<'a> {
@@ -61,9 +77,10 @@ impl Exchange<'_> {
     async fn answer(
         self,
         request: Request<Lingering>,
+        wanted: Option<Wanted>,
         transport: &Transport,
         connection: &Record,
-    ) -> Result<(Response<Body>, Permit), ExchangeError> {
+    ) -> Result<Answer, ExchangeError> {
         if self.instance.audit.is_failing() {
             return Err(ExchangeError::NoAudit);
         }
@@ -90,6 +107,9 @@ impl Exchange<'_> {
         let (mut head, body) = request.into_parts();
         let (method, path) = (head.method.clone(), head.uri.path().into());
         clean_request(&mut head, scheme, &authority)?;
+        if let Some(wanted) = &wanted {
+            head.extensions.insert(wanted.protocol.clone());
+        }
         let notes = self.trail.notes();
         let asked = Asked { scheme, authority, method, path, notes: Arc::clone(notes) };
         let permit = self.instance.in_force.permit(asked);
@@ -110,7 +130,8 @@ impl Exchange<'_> {
         };
         let (mut head, body) = response.into_parts();
         clean_response(&mut head);
-        Ok((Response::from_parts(head, body), permit))
+        let ends = upgrade::switch(wanted, &mut head)?;
+        Ok(Answer { response: Response::from_parts(head, body), permit, ends })
     }
 
     async fn respond(
@@ -132,6 +153,8 @@ impl Exchange<'_> {
             class: Arc::clone(&self.instance.class),
             matched,
             request_id: self.trail.request_id(),
+            source: self.trail.source(),
+            logs: self.trail.logs(),
         }
     }
 
@@ -193,5 +216,10 @@ impl Fetch for Onward {
     fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
         let onward = self.clone();
         Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
+    }
+
+    fn elsewhere(&self, handler: &str, _: Request<Body>) -> handlers::Fetching {
+        let refused = format!("`{handler}` may not fetch from other hosts");
+        Box::pin(async move { Err(refused.into()) })
     }
 }

@@ -10,7 +10,7 @@ use std::{
     io::ErrorKind,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -37,6 +37,7 @@ use crate::{
     exchange,
     in_force::{Rules, UnderWay},
     instance::Instance,
+    upgrade::Switched,
 };
 
 /// How the workload's requests reach us, which decides what they may be for.
@@ -77,6 +78,8 @@ struct Connection {
     begun: AtomicU64,
     busy: AtomicU64,
     under_way: UnderWay,
+    /// How an HTTP/1.1 connection goes on after its last response.
+    switched: Mutex<Option<Switched>>,
 }
 
 /// Serves `stream` until either side closes it, or it has been idle for too long.
@@ -99,6 +102,7 @@ pub async fn serve<S>(
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
+        switched: Mutex::default(),
     });
     let served = async {
         match version {
@@ -138,12 +142,24 @@ async fn http1<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper
 where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
+    let result = http1_exchanges(io, connection, limits).await;
+    if let Some(switched) = connection.switched() {
+        switched.run().await;
+    }
+    result
+}
+
+async fn http1_exchanges<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request_head())
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HTTP1_BUFFER)
-        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))));
+        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))))
+        .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result,
@@ -183,14 +199,20 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
         connection.trail.record(),
         &connection.under_way,
     );
-    let mut response = answered.await;
-    if version < Version::HTTP_2 && connection.instance.is_draining() {
+    let (mut response, switched) = answered.await;
+    if switched.is_some() {
+        *connection.switched.lock().unwrap_or_else(PoisonError::into_inner) = switched;
+    } else if version < Version::HTTP_2 && connection.instance.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }
 
 impl Connection {
+    fn switched(&self) -> Option<Switched> {
+        self.switched.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Returns once a response that a new policy denies has not ended in time.
     async fn stuck(&self) {
         loop {

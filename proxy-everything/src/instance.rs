@@ -81,6 +81,15 @@ pub enum Phase {
     Over,
 }
 
+/// What becomes of a change after which all that was set is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// There is no new generation.
+    Nothing,
+    /// There is, for the files that it names may have changed.
+    LoadedAgain,
+}
+
 /// Which generation must be in force for a change to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
@@ -225,15 +234,17 @@ impl Instance {
     }
 
     /// Changes what goes before the document, as `change` says, and tells as which generation. If it is faulty, nothing changes.
+    /// `same` says what becomes of a change that changes nothing.
     pub fn change_overrides(
         &self,
         expected: &Expected,
+        same: Same,
         change: impl FnOnce(&Overrides, &policy::Document) -> Result<Overrides, policy::Fault>,
     ) -> Result<Changed, ChangeError> {
         self.apply(expected, |now| {
             let overrides = change(now.overrides(), now.document().parsed())
                 .map_err(|fault| ConfigError::Fault { part: None, fault })?;
-            let differs = overrides != *now.overrides();
+            let differs = same == Same::LoadedAgain || overrides != *now.overrides();
             Ok(differs.then(|| (Arc::clone(now.document()), overrides)))
         })
     }

@@ -1,5 +1,5 @@
 //! The upstream: receives a cleaned request, hands on the response of the server that the request's authority names.
-//! Connections are pooled by scheme and authority, and an `Upstream` belongs to one generation: roots, addresses and
+//! Connections are pooled by scheme and authority, except those that shall go on with another protocol, and an `Upstream` belongs to one generation: roots, addresses and
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
 mod connector;
@@ -9,8 +9,8 @@ mod stream;
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
-use handlers::{Body, BodyError};
-use http::{Request, Response};
+use handlers::{Body, BodyError, Upgrade};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::{
     client::legacy::{self, Client},
@@ -23,13 +23,14 @@ use tokio::net::TcpStream;
 use connector::Connector;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
-pub use stream::UpstreamAddress;
+pub use stream::{UpstreamAddress, UpstreamStream};
 
 use crate::{
     audit::Notes,
     config::Limits,
     error::UpstreamError,
     in_force::{InForce, Rules},
+    upgrade,
 };
 
 /// Idle connections that are kept for one authority.
@@ -43,6 +44,8 @@ const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// A pool of verified connections.
 pub struct Upstream {
     client: Client<Connector, Body>,
+    /// For requests after which their connection is nobody else's: HTTP/1.1, and one connection for each.
+    upgrading: Client<Connector, Body>,
     connector: Connector,
     limits: Limits,
 }
@@ -51,7 +54,8 @@ impl Upstream {
     /// An empty pool whose connections are opened as `rules` and `roots` allow, and as long as those in force do, too.
     pub fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
         let connector = Connector::new(rules, in_force, roots, limits.clone());
-        let client = Client::builder(TokioExecutor::new())
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
@@ -59,24 +63,44 @@ impl Upstream {
             .http1_max_buf_size(limits.max_response_head())
             .http2_max_header_list_size(u32::try_from(limits.max_response_head()).unwrap_or(u32::MAX))
             .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .build(connector.clone());
-        Self { client, connector, limits }
+            .http2_initial_connection_window_size(CONNECTION_WINDOW);
+        let client = builder.build(connector.clone());
+        let upgrading = builder.pool_max_idle_per_host(0).build(connector.http1());
+        Self { client, upgrading, connector, limits }
     }
 
-    /// Sends `request` and waits for the head of the response; notes the address that answered.
-    pub async fn send(&self, request: Request<Body>, notes: &Notes) -> Result<Response<Body>, UpstreamError> {
+    /// Sends `request` and waits for the head of the response; notes the address that answered. If the request asks for an upgrade
+    /// and the upstream switches, the response's extensions lead to the connection.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        notes: &Notes,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let upgrade = request.extensions_mut().remove::<Upgrade>();
+        let client = match &upgrade {
+            Some(Upgrade(protocol)) => {
+                request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                request.headers_mut().insert(header::UPGRADE, protocol.clone());
+                &self.upgrading
+            }
+            None => &self.client,
+        };
         let overdue = async {
             // A long upload is no reason to give up; its standing still is, and the body itself sees to that.
             notes.sent.wait().await;
             tokio::time::sleep(self.limits.response_head()).await;
         };
         let response = tokio::select! {
-            response = self.client.request(request) => response.map_err(failure)?,
+            response = client.request(request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
         };
         if let Some(UpstreamAddress(address)) = response.extensions().get() {
             notes.reached(*address);
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && !upgrade.is_some_and(|upgrade| upgrade::agrees(response.headers(), &upgrade))
+        {
+            return Err(UpstreamError::Upgrade);
         }
         Ok(response.map(|body| body.map_err(BodyError::from).boxed_unsync()))
     }

@@ -73,6 +73,15 @@ impl TestCa {
         certificate.pem() + &key.serialize_pem()
     }
 
+    /// A certificate for a server of `name`, with its key.
+    pub fn server_pem(&self, name: &str) -> String {
+        let key = key();
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        parameters.use_authority_key_identifier_extension = true;
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
+        certificate.pem() + &key.serialize_pem()
+    }
+
     /// How a server for `names` presents itself, and to whom; `alpn` in its order of preference.
     pub(crate) fn server(
         &self,

@@ -50,3 +50,4 @@ mod tunnel;
 mod upstream;
 mod verdicts;
 mod watch;
+mod websocket;

@@ -15,7 +15,7 @@ allowedHosts: [a.test, { host: b.test, methods: [GET], paths: [/x/*] }]
 outboundByHost: { a.test: { handlers: one, methods: [GET] } }
 outbound: one
 raw: ['192.0.2.7:22']
-handlers: { one: { respond: {} } }
+handlers: { one: { respond: {} }, two: { wasm: COMPONENT } }
 ";
 
 #[test]
@@ -25,9 +25,12 @@ fn answers_have_the_shape_that_is_described() {
     let api: Value = serde_saphyr::from_str(&text).unwrap();
     let (lab, workload) = (Lab::new(User::Root), Workload::start(User::Root));
     let control = lab.path("control");
+    let component = lab.write("component.wat", include_str!("../clients/guest.wat"));
+    let component = component.to_str().unwrap();
+    let policy = POLICY.replace("COMPONENT", component);
     let pid = workload.pid().to_string();
     let arguments = ["--pid", &pid, "--control", control.to_str().unwrap(), "--publish", "0:80"];
-    let mut attached = lab.attach(POLICY, &[], &arguments);
+    let mut attached = lab.attach(&policy, &[], &arguments);
     let id = workload.id();
     assert_eq!(attached.hear(), format!("attached {id}"));
     wait::until("the control socket", || std::os::unix::net::UnixStream::connect(&control).ok());
@@ -38,11 +41,13 @@ fn answers_have_the_shape_that_is_described() {
             let is_asked =
                 ["get", "put"].contains(&method.as_str()) || method == "post" && path != "/v1/instances";
             if is_asked {
-                ask(&api, at, &path.replace("{instance}", &id), method, operation);
+                let body = body(operation).replace("COMPONENT", component);
+                ask(&api, at, &path.replace("{instance}", &id), (method, operation), &body);
             }
             if is_asked && path.starts_with("/v1/instances/{") && operation["responses"].get("207").is_some()
             {
-                ask_all(&api, at, &path.replace("{instance}", "*"), method, operation);
+                let body = body(operation).replace("COMPONENT", component);
+                ask_all(&api, at, &path.replace("{instance}", "*"), method, &body);
             }
         }
     }
@@ -66,8 +71,8 @@ fn answers_have_the_shape_that_is_described() {
 }
 
 /// With a good body, and with one that is none.
-fn ask(api: &Value, socket: &Path, path: &str, method: &str, operation: &Value) {
-    let (method, body) = (method.to_uppercase(), body(operation));
+fn ask(api: &Value, socket: &Path, path: &str, (method, operation): (&str, &Value), body: &str) {
+    let method = method.to_uppercase();
     if let Some(described) = operation.get("requestBody") {
         let schema = &described["content"]["application/json"]["schema"];
         if !schema.is_null() {
@@ -83,9 +88,9 @@ fn ask(api: &Value, socket: &Path, path: &str, method: &str, operation: &Value) 
 }
 
 /// What cannot be read is refused as a whole, and not by each.
-fn ask_all(api: &Value, socket: &Path, path: &str, method: &str, operation: &Value) {
+fn ask_all(api: &Value, socket: &Path, path: &str, method: &str, body: &str) {
     let refused = if path.ends_with("/policy/parts") { 400 } else { 207 };
-    for (body, status) in [(body(operation), 200), ("{\"bogus\":1}", refused)] {
+    for (body, status) in [(body, 200), ("{\"bogus\":1}", refused)] {
         let answer = request(socket, &method.to_uppercase(), path, body);
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         if status != 400 {
@@ -99,12 +104,15 @@ fn body(operation: &Value) -> &'static str {
 }
 
 /// What each operation is asked with, by its id.
-const BODIES: [(&str, &str); 16] = [
+const BODIES: [(&str, &str); 18] = [
     ("putPolicy", POLICY),
-    ("putPolicyParts", r#"{"parts":[{"source":"a","base":"/","text":"handlers: { one: { deny: {} } }"}]}"#),
+    (
+        "putPolicyParts",
+        r#"{"parts":[{"source":"a","base":"/","text":"handlers: { one: { deny: {} }, two: { wasm: COMPONENT } }"}]}"#,
+    ),
     (
         "putOverrides",
-        r#"{"deniedHosts":["x.test"],"outboundByHost":{"a.test":"one","b.test":[{"handlers":["one"],"methods":["GET"]}]},"outbound":"one"}"#,
+        r#"{"deniedHosts":["x.test"],"outboundByHost":{"a.test":"one","b.test":[{"handlers":["one"],"methods":["GET"]}]},"outbound":"one","handlers":{"two":{"wasm":"COMPONENT"}}}"#,
     ),
     ("explain", r#"{"method":"PUT","url":"https://a.test/"}"#),
     ("setOutboundHandler", r#"{"handler":"one","name":"tea"}"#),
@@ -118,6 +126,8 @@ const BODIES: [(&str, &str); 16] = [
     ("denyHost", r#"{"host":{"host":"d.test","answer":{"status":404}}}"#),
     ("removeAllowedHost", r#"{"host":"c.test"}"#),
     ("removeDeniedHost", r#"{"host":"d.test"}"#),
+    ("setHandler", r#"{"name":"two","wasm":"COMPONENT"}"#),
+    ("resetHandler", r#"{"name":"two"}"#),
     ("clear", "{}"),
 ];
 

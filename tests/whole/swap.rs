@@ -4,11 +4,16 @@
 //! faulty policy changes nothing.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
-use harness::{HOST, Lab, Running, Settings, TOKEN_POLICY, TestCa, User, for_each_user, processes, wait};
-use serde_json::Value;
+use harness::{
+    Answer, HOST, Lab, Running, Settings, TOKEN_POLICY, TestCa, User, for_each_user, processes, wait,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use crate::handlers::built_example;
 use crate::programs::{DIALOGUE, PYTHON, STEADY};
 
 for_each_user!(
@@ -16,6 +21,7 @@ for_each_user!(
     a_request_in_flight_ends_under_the_old_policy,
     a_rotated_secret_is_read_again,
     the_systems_roots_are_read_again,
+    a_component_is_swapped_by_name,
     many_swaps_under_load,
 );
 
@@ -88,6 +94,62 @@ secrets: { TOKEN: { file: token.txt } }
     lab.write("token.txt", &format!("{}\n", lab.canary.value()));
     applied(&running, policy);
     assert_eq!(running.ask("GET /token"), "200 the token is right");
+    let _ = running.finish().ok();
+}
+
+/// One program is in the place of another, by its file and by its hash, and back; what does not load changes nothing.
+fn a_component_is_swapped_by_name(user: User) {
+    let lab = Lab::new(user);
+    let pages = built_example(&lab, "synthetic");
+    let hash = format!("{:x}", Sha256::digest(fs::read(&pages).unwrap()));
+    let other = lab.write("other.wat", include_str!("../clients/guest.wat"));
+    let policy = format!(
+        "outbound: pages\nhandlers: {{ pages: {{ wasm: {:?}, params: {{ pages: {{ /: right }} }} }}, no: {{ deny: {{}} }} }}",
+        pages.display().to_string()
+    );
+    let mut running = lab.run(&policy, &[]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
+    assert_eq!(running.ask("GET /"), "200 right");
+    let set = |running: &Running<'_>, keys: Value| {
+        let mut body = json!({ "name": "pages" });
+        body.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        running.admin("POST", "/v1/setHandler", &body.to_string())
+    };
+    let zeros = "0".repeat(64);
+    for (keys, told) in [
+        (json!({ "wasm": "other.wat" }), "1:24: at run time there is no folder"),
+        (json!({ "wasm": "/no/such.wasm" }), "cannot read /no/such.wasm"),
+        (json!({ "wasm": other, "sha256": zeros }), "its SHA-256 is"),
+        (json!({ "wasm": format!("sha256:{zeros}") }), "no component with this hash is kept"),
+        (json!({ "name": "no", "wasm": other }), "`no` is a handler with `deny`"),
+    ] {
+        let answer = set(&running, keys);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(answer.status == 422 && detail.contains(told), "{answer:?}");
+        assert_eq!(running.ask("GET /"), "200 right");
+    }
+    let becomes = |answer: Answer, generation: u64| {
+        assert_eq!((answer.status, &answer.json()["generation"]), (200, &generation.into()), "{answer:?}");
+    };
+    becomes(set(&running, json!({ "wasm": other })), 2);
+    assert!(running.ask("GET /").starts_with("502 "));
+    assert!(running.apply(&policy).status.success(), "what was set stays");
+    assert!(running.ask("GET /").starts_with("502 "));
+    fs::copy(&pages, &other).unwrap();
+    becomes(set(&running, json!({ "wasm": other })), 4);
+    assert_eq!(running.ask("GET /"), "200 right", "the same file is read again");
+    lab.write("other.wat", "none");
+    becomes(set(&running, json!({ "wasm": format!("sha256:{hash}") })), 5);
+    assert_eq!(running.ask("GET /"), "200 right");
+    lab.write("other.wat", include_str!("../clients/guest.wat"));
+    let state = lab.path("state");
+    let arguments =
+        ["override", "set-handler", "pages", other.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    assert!(lab.cli(&arguments).status.success());
+    assert!(running.ask("GET /").starts_with("502 "));
+    let arguments = ["override", "reset-handler", "pages", "--state-dir", state.to_str().unwrap()];
+    assert!(lab.cli(&arguments).status.success());
+    assert_eq!(running.ask("GET /"), "200 right");
+    assert_eq!(running.admin("GET", "/v1/overrides", "").json(), json!({}));
     let _ = running.finish().ok();
 }
 
@@ -183,5 +245,5 @@ struct Used {
 fn used(running: &Running<'_>) -> Used {
     let pid = running.pid();
     let kib = processes::resident_kib(pid).expect("the proxy runs");
-    Used { kib, descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the proxy runs").count() }
+    Used { kib, descriptors: fs::read_dir(format!("/proc/{pid}/fd")).expect("the proxy runs").count() }
 }

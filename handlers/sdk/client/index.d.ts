@@ -7,9 +7,10 @@ export interface OutboundHandlerContext<Params = unknown> {
   readonly params: Params;
 }
 
-/** The secrets that the policy grants to the handlers of a class, by name. */
+/** What the policy grants to the handlers of a class, by name: secrets, settings, stores, limits. */
 export interface Env {
-  readonly [secret: string]: string | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly [name: string]: any;
 }
 
 // Handlers of different params stand in one table; each says what its own are.
@@ -57,6 +58,10 @@ export class Verbs {
   denyHost(host: HostRule): Promise<Change>;
   removeAllowedHost(host: string): Promise<Change>;
   removeDeniedHost(host: string): Promise<Change>;
+  /** Another component, an absolute path or `sha256:…`, for a handler of the policies that is one. */
+  setHandler(name: string, wasm: string, sha256?: string): Promise<Change>;
+  /** The component of the policies again. */
+  resetHandler(name: string): Promise<Change>;
   /** Takes back all changes. */
   clear(): Promise<Change>;
 }

@@ -1,55 +1,99 @@
-// From a module to a component of the world egress:handler/handler.
+// From a module to a component, of the kind that its exports say.
 //
-// rolldown joins the entry, what it imports and the SDK into one module and strips types; componentize-qjs runs its top
-// level once and snapshots the result. Both the builder of single handlers and that of the client's classes end here.
+// rolldown makes two scripts: the SDK, as small as it can be, and the user's module with all that it imports, its types
+// stripped and its lines as they were. componentize-qjs runs both once and snapshots the result. What kind a module is shows
+// when it has run: one that is no handler says so, and is built again.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { componentize } from 'componentize-qjs';
 import { rolldown } from 'rolldown';
 
+import { linesOf } from './lines.mjs';
+
 const sdk = dirname(fileURLToPath(import.meta.url));
-const ENTRY = '\0handler-entry';
+const HOST = /^(egress|wasi):/;
 
-// `aliases`: what stands in a component for a package that its module imports, by the package's name.
-function plugin(source, aliases) {
-  const imports = [
-    `import ${JSON.stringify(resolve(sdk, 'src/globals.js'))};`,
-    `import { serve } from ${JSON.stringify(resolve(sdk, 'src/serve.js'))};`,
-  ];
-  return {
-    name: 'handler-entry',
-    resolveId: (id) => (id === ENTRY ? id : (aliases[id] ?? null)),
-    load: (id) => (id === ENTRY ? [...imports, source].join('\n') : null),
-  };
-}
+/** What programs import their classes from; in a component the SDK stands for all of them. */
+const PACKAGES = ['@proxy-everything/handler', '@proxy-everything/client', '@cloudflare/containers', '@cloudflare/sandbox', 'cloudflare:workers'];
 
-async function bundle(source, aliases) {
+/** By world: the SDK's part, and what the component exports. */
+const WORLDS = {
+  handler: { entry: 'handler', names: ['handle'] },
+  'request-filter': { entry: 'filter', names: ['onRequest'] },
+  'response-filter': { entry: 'filter', names: ['onResponse'] },
+  filter: { entry: 'filter', names: ['onRequest', 'onResponse'] },
+  tail: { entry: 'tail', names: ['tail'] },
+};
+
+/** A script `var NAME = ...` of what `input` exports. `globals`: the variables that its external modules are in. */
+async function script(input, { name, external, globals, ...output }) {
   const build = await rolldown({
-    input: ENTRY,
-    external: /^(egress|wasi):/,
+    input,
+    external,
     platform: 'neutral',
     // Packages written for node find their globals there.
     transform: { define: { global: 'globalThis' } },
     resolve: { mainFields: ['module', 'main'] },
-    plugins: [plugin(source, aliases)],
     onLog(level, log, report) {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
       report(level, log);
     },
   });
-  const { output } = await build.generate({ format: 'esm', codeSplitting: false });
-  await build.close();
-  return output[0].code;
+  try {
+    const made = await build.generate({ dir: '.', format: 'iife', exports: 'named', name, globals, codeSplitting: false, ...output });
+    return made.output[0];
+  } finally {
+    await build.close();
+  }
 }
 
-/** Writes the component whose module is `source`; in it `serve` makes the export of a `{ fetch }`. */
-export async function component(source, output, aliases = {}) {
-  const jsSource = await bundle(source, aliases);
-  const witPath = resolve(sdk, '../../wit');
-  const built = await componentize({ witPath, world: 'handler', jsSource });
+async function sdkOf(world) {
+  const hosts = [];
+  const variable = (id) => {
+    if (!hosts.includes(id)) hosts.push(id);
+    return `host${hosts.indexOf(id)}`;
+  };
+  const input = resolve(sdk, `src/entry/${WORLDS[world].entry}.js`);
+  const { code } = await script(input, { name: 'sdk', external: HOST, globals: variable, minify: true });
+  const imports = hosts.map((id) => `import * as ${variable(id)} from ${JSON.stringify(id)};`);
+  return `${imports.join('\n')}\n${code.trimEnd()}\n`;
+}
+
+async function programOf(module) {
+  const globals = Object.fromEntries(PACKAGES.map((name) => [name, 'sdk']));
+  return script(module, { name: 'program', external: PACKAGES, globals, sourcemap: 'hidden' });
+}
+
+function exportsOf(world) {
+  return [
+    'const world = sdk.worldOf(program);',
+    `if (world !== ${JSON.stringify(world)}) throw new Error(\`[[world \${world}]]\`);`,
+    `export const { ${WORLDS[world].names.join(', ')} } = sdk.exportsOf(program);`,
+  ].join('\n');
+}
+
+/** Writes the component of `module`, the path of a file. Its top level runs, without a network. */
+export async function build(module, output) {
+  const path = resolve(module);
+  await readFile(path); // says what is missing
+  const program = await programOf(path);
+  const component = await builtAs('handler', program, dirname(path));
   await mkdir(dirname(resolve(output)), { recursive: true });
-  await writeFile(output, built.component);
+  await writeFile(output, component);
+}
+
+async function builtAs(world, program, folder) {
+  const before = await sdkOf(world);
+  const lines = linesOf(program.map, folder, before.split('\n').length - 1);
+  const jsSource = `${before}${program.code}\n${exportsOf(world)}\nglobalThis.__handlerLines = ${JSON.stringify(lines)};\n`;
+  try {
+    return (await componentize({ witPath: resolve(sdk, '../../wit'), world, jsSource })).component;
+  } catch (error) {
+    const other = /\[\[world ([a-z-]+)\]\]/.exec(error.message)?.[1];
+    if (other === undefined || other === world) throw error;
+    return builtAs(other, program, folder);
+  }
 }

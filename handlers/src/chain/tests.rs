@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 use super::*;
+use crate::Logs;
 use crate::{BodyError, Fetching};
 
 #[derive(Default)]
@@ -23,6 +24,10 @@ impl Fetch for Upstream {
         Box::pin(async move {
             if failing { Err(BodyError::from("refused")) } else { Ok(Response::new(body("upstream"))) }
         })
+    }
+
+    fn elsewhere(&self, _: &str, _: Request<Body>) -> Fetching {
+        Box::pin(async { Err("no other hosts here".into()) })
     }
 }
 
@@ -56,7 +61,14 @@ async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
     let chain = Chain::new(handlers.iter().map(|name| handler(name)).collect());
     let upstream = Arc::new(Upstream::default());
     let context =
-        Context { instance: "i".into(), class: "c".into(), matched: "*".into(), request_id: "1".into() };
+        Context {
+            instance: "i".into(),
+            class: "c".into(),
+            matched: "*".into(),
+            request_id: "1".into(),
+            source: ([198, 18, 0, 1], 40_000).into(),
+            logs: Logs::default(),
+        };
     let uri = format!("https://api.example.test{path}");
     let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();
     let end = match chain.run(request, &context, upstream.clone()).await {

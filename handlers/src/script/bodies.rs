@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, future::poll_fn, pin::Pin};
 
 use bytes::{Buf, Bytes};
-use http::HeaderValue;
+use http::{Extensions, HeaderValue};
 use http_body::Body as _;
 
 use crate::Body;
@@ -21,10 +21,17 @@ const MAX_CHUNK: usize = 64 << 10;
 /// A body that the host holds for the guest.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Held {
-    body: Body,
-    /// The `content-length` that the body came with; true for as long as it is passed on whole.
-    length: Option<HeaderValue>,
+    whole: Whole,
     progress: Progress,
+}
+
+/// A body, and what goes with it for as long as it is passed on whole.
+pub(super) struct Whole {
+    pub(super) body: Body,
+    /// The `content-length` that it came with.
+    pub(super) length: Option<HeaderValue>,
+    /// Of a 101: the connection that is upgraded.
+    pub(super) upgrade: Option<Extensions>,
 }
 
 enum Progress {
@@ -42,21 +49,21 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Holds a body and returns its number; none if the guest holds too many.
-    pub(super) fn hold(&mut self, body: Body, length: Option<HeaderValue>) -> Option<u32> {
+    pub(super) fn hold(&mut self, whole: Whole) -> Option<u32> {
         if self.held.len() >= MAX_HELD {
             return None;
         }
         let number = self.next;
         self.next = number.checked_add(1)?;
-        self.held.insert(number, Held { body, length, progress: Progress::Unread });
+        self.held.insert(number, Held { whole, progress: Progress::Unread });
         Some(number)
     }
 
-    /// Gives a body back whole, with the `content-length` it came with.
-    pub(super) fn take(&mut self, number: u32) -> Result<(Body, Option<HeaderValue>), String> {
+    /// Gives a body back whole.
+    pub(super) fn take(&mut self, number: u32) -> Result<Whole, String> {
         let held = self.held.remove(&number).ok_or_else(gone)?;
         match held.progress {
-            Progress::Unread => Ok((held.body, held.length)),
+            Progress::Unread => Ok(held.whole),
             Progress::Reading(_) => Err("a body that was read from cannot be passed on".to_owned()),
         }
     }
@@ -69,7 +76,7 @@ impl Bodies {
             Progress::Reading(rest) => rest,
         };
         while rest.is_empty() {
-            match poll_fn(|context| Pin::new(&mut held.body).poll_frame(context)).await {
+            match poll_fn(|context| Pin::new(&mut held.whole.body).poll_frame(context)).await {
                 None => return Ok(Vec::new()),
                 Some(Err(error)) => return Err(error.to_string()),
                 // Trailers are not shown to those who read.
@@ -91,6 +98,12 @@ impl Bodies {
     /// Lets go of all: the call that they came with is over.
     pub(super) fn clear(&mut self) {
         self.held.clear();
+    }
+}
+
+impl From<Body> for Whole {
+    fn from(body: Body) -> Self {
+        Self { body, length: None, upgrade: None }
     }
 }
 
@@ -118,10 +131,10 @@ mod tests {
         let mut bodies = Bodies::default();
         let length = Some(HeaderValue::from_static("2"));
         let (first, second) = (
-            bodies.hold(body(vec![1, 2]), length.clone()).unwrap(),
-            bodies.hold(body(vec![1, 2]), None).unwrap(),
+            bodies.hold(Whole { length: length.clone(), ..body(vec![1, 2]).into() }).unwrap(),
+            bodies.hold(body(vec![1, 2]).into()).unwrap(),
         );
-        assert_eq!(bodies.take(first).ok().unwrap().1, length);
+        assert_eq!(bodies.take(first).ok().unwrap().length, length);
         assert_eq!(bodies.take(first).err().unwrap(), "the body is gone");
         assert_eq!(now(bodies.read(second, 1)), Ok(vec![1]));
         assert_eq!(bodies.take(second).err().unwrap(), "a body that was read from cannot be passed on");
@@ -130,9 +143,9 @@ mod tests {
     #[test]
     fn numbers_are_never_used_again() {
         let mut bodies = Bodies::default();
-        let old = bodies.hold(body(vec![1]), None).unwrap();
+        let old = bodies.hold(body(vec![1]).into()).unwrap();
         bodies.clear();
-        let new = bodies.hold(body(vec![2]), None).unwrap();
+        let new = bodies.hold(body(vec![2]).into()).unwrap();
         bodies.forget(old);
         assert_eq!(now(bodies.read(old, 1)), Err("the body is gone".to_owned()));
         assert_eq!(now(bodies.read(new, 1)), Ok(vec![2]));
@@ -141,8 +154,8 @@ mod tests {
     #[test]
     fn only_so_many_are_held() {
         let mut bodies = Bodies::default();
-        assert!((0..MAX_HELD).all(|_| bodies.hold(body(vec![]), None).is_some()));
-        assert!(bodies.hold(body(vec![]), None).is_none());
+        assert!((0..MAX_HELD).all(|_| bodies.hold(body(vec![]).into()).is_some()));
+        assert!(bodies.hold(body(vec![]).into()).is_none());
     }
 
     proptest! {
@@ -150,7 +163,7 @@ mod tests {
         #[test]
         fn reads_add_up(bytes in proptest::collection::vec(any::<u8>(), 0..300_000), max in 500..200_000_u32) {
             let mut bodies = Bodies::default();
-            let number = bodies.hold(body(bytes.clone()), None).unwrap();
+            let number = bodies.hold(body(bytes.clone()).into()).unwrap();
             let mut seen = Vec::new();
             loop {
                 let chunk = now(bodies.read(number, max)).unwrap();

@@ -1,94 +1,180 @@
-//! One call of a guest.
+//! One call of a guest that may wait: a handler, a component of `wasi:http`, or a tail.
 //!
-//! Receives a request and the way onward; hands on the guest's response, or why there is none. An instance goes back
-//! to the others only if its guest returned a valid response in time; after anything else it is dropped.
+//! Receives a request and the way onward, or the events for a tail; gives the guest's answer, or why there is none. A
+//! guest may go on after its answer. An instance goes back to the others only if its guest returned well and in time;
+//! after anything else it is dropped.
 
-use http::{Request, Response};
-use tokio::time::{Instant, timeout_at};
+use std::sync::Arc;
+
+use http::Request;
 
 use super::{
-    bindings::egress::handler::http as wit,
+    bindings::{
+        egress::handler::types::Level as WitLevel,
+        tail::{Event as WitEvent, Line as WitLine},
+    },
     instances::{Instance, Instances},
+    kind::Guest,
     message,
-    onward::{Failure, Onward},
-    state::Call,
+    onward::{Failure, Failures},
+    state::{Call, State},
     ticker::Ticker,
+    wasi_http,
 };
-use crate::{Body, Context, Fault, HandlerError, Outcome};
+use crate::{Body, Event, Fault, HandlerError, Level, Line, Outcome};
 
-/// Runs one call, from the wait for an instance to the response's head.
-pub(super) async fn run(
-    instances: &Instances,
-    ticker: &Ticker,
-    request: Request<Body>,
-    context: Context,
-    onward: Onward,
-) -> Result<Outcome, HandlerError> {
-    let settings = instances.settings();
-    let deadline = Instant::now() + settings.limits.deadline;
-    let failed = |fault| HandlerError::Script { handler: settings.name.clone(), fault };
-    let _turn = instances.turn(deadline).await.map_err(failed)?;
-    let call = Call { context, onward, lines: 0 };
-    let started = timeout_at(deadline, instances.get()).await;
-    let mut instance = started.unwrap_or(Err(Fault::Deadline)).map_err(failed)?;
-    let result = match timeout_at(deadline, answer(&mut instance, ticker, request, call)).await {
-        Ok(Ok(response)) => {
+/// What a guest is called with.
+pub(super) enum Job {
+    /// An exchange's request.
+    Request(Request<Body>),
+    /// Exchanges that are over.
+    Events(Vec<Event>),
+}
+
+/// Runs one call, from the wait for an instance to its end. What it comes to is in the call's answer by then.
+pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job, call: Call) {
+    let (answer, pace) = (call.answer.clone(), call.pace.clone());
+    let failures = call.onward.as_ref().map(|onward| onward.failures()).unwrap_or_default();
+    let name = &instances.settings().name;
+    let failed = |fault| HandlerError::Script { handler: name.clone(), fault };
+    let turn = match instances.turn(pace.deadline()).await {
+        Ok(turn) => turn,
+        Err(fault) => {
+            answer.give(Err(failed(fault)));
+            return;
+        }
+    };
+    let mut instance = match pace.keep(instances.get()).await.unwrap_or(Err(Fault::Deadline)) {
+        Ok(instance) => instance,
+        Err(fault) => {
+            answer.give(Err(failed(fault)));
+            return;
+        }
+    };
+    let served = pace.keep(serve(&mut instance, &ticker, job, call)).await;
+    let fault = match served.unwrap_or(Err(Fault::Deadline)) {
+        Ok(response) => {
             instance.end();
             instances.put(instance);
-            return Ok(Outcome::Response(response));
+            drop(turn);
+            response.map(|response| answer.give(Ok(Outcome::Response(response))));
+            return;
         }
-        Ok(Err(fault)) => fault,
-        Err(_) => Fault::Deadline,
+        Err(fault) => fault,
     };
-    match instance.end() {
-        // The guest gave up because a fetch failed: that failure is the one to report.
-        Some(Failure::Denied(denied)) if matches!(result, Fault::Failed(_)) => Ok(denied),
-        Some(Failure::Failed(error)) if matches!(result, Fault::Failed(_)) => Err(error),
-        _ => Err(failed(result)),
+    instance.end();
+    if answer.is_given() {
+        tracing::info!(handler = &**name, %fault, "after its answer");
+        return;
+    }
+    answer.give(blame(fault, &failures).map_err(|fault| fault.map_or_else(failed, |error| error)));
+}
+
+/// Who is to blame: a guest that gave up because a fetch failed is not.
+fn blame(fault: Fault, failures: &Failures) -> Result<Outcome, Result<HandlerError, Fault>> {
+    match failures.take() {
+        Some(Failure::Denied(denied)) if matches!(fault, Fault::Failed(_)) => Ok(denied),
+        Some(Failure::Failed(error)) if matches!(fault, Fault::Failed(_)) => Err(Ok(error)),
+        _ => Err(Err(fault)),
     }
 }
 
-async fn answer(
+/// Calls the guest; none if it has answered in the meantime. What a tail answers is that it is done.
+async fn serve(
     instance: &mut Instance,
     ticker: &Ticker,
-    request: Request<Body>,
+    job: Job,
     call: Call,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Option<http::Response<Body>>, Fault> {
     let Instance { store, guest, stopwatch, .. } = instance;
+    let (answer, pace) = (call.answer.clone(), call.pace.clone());
     let state = store.data_mut();
     state.limits.begin();
-    state.call = Some(call);
-    let (head, body) = request.into_parts();
-    let request = wit::Request {
-        method: head.method.as_str().to_owned(),
-        scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
-        authority: head.uri.authority().map_or_else(String::new, ToString::to_string),
-        path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers: message::shown(&head.headers),
-        body: message::payload(body, &head.headers, &mut state.bodies).map_err(Fault::Failed)?,
-    };
+    state.call.0 = Some(call);
     store.set_epoch_deadline(1);
-    let guest = async |guest_store: &_| guest.call_handle(guest_store, request).await;
-    let returned = ticker.watch(stopwatch, store.run_concurrent(guest)).await.flatten();
-    let state = store.data_mut();
-    match returned {
-        Err(error) => Err(state.fault(&error)),
-        Ok(Err(text)) => match state.limits.refused() {
-            Some(limit) => Err(limit.clone()),
-            None => Err(Fault::Failed(state.settings.scrubbed(&text))),
-        },
-        Ok(Ok(response)) => {
-            let settings = state.settings.clone();
-            message::response(response, &mut state.bodies, settings.granted()).map_err(Fault::Failed)
+    let returned = match (&*guest, job) {
+        (Guest::Handler(guest), Job::Request(request)) => {
+            let request = message::request(request, &mut store.data_mut().bodies).map_err(Fault::Failed)?;
+            let called = async |accessor: &_| guest.call_handle(accessor, request).await;
+            let returned = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            let state = store.data_mut();
+            returned.map(|response| state.returned(response))
         }
+        (Guest::Proxy(guest), Job::Request(request)) => {
+            let called = wasi_http::proxy(store, guest, request, answer, pace);
+            ticker.watch(stopwatch, called).await.map(|done| done.map(|()| None))
+        }
+        (Guest::Service(guest), Job::Request(request)) => {
+            let called =
+                async |accessor: &_| wasi_http::service(accessor, guest, request, &answer, &pace).await;
+            let called = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            called.map(|done| done.map(|()| None))
+        }
+        (Guest::Tail(guest), Job::Events(events)) => {
+            let events: Vec<_> = events.into_iter().map(WitEvent::from).collect();
+            let called = async |accessor: &_| guest.call_tail(accessor, events).await;
+            let returned = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            let state = store.data_mut();
+            let done = || Some(http::Response::new(message::empty()));
+            returned.map(|returned| returned.map(|()| done()).map_err(|text| state.complaint(&text)))
+        }
+        (_, Job::Request(_)) => return Err(Fault::Failed("it handles no requests".to_owned())),
+        (_, Job::Events(_)) => return Err(Fault::Failed("it is no tail".to_owned())),
+    };
+    returned.unwrap_or_else(|error| Err(store.data().fault(&error)))
+}
+
+impl State {
+    /// What the guest's return means.
+    fn returned(
+        &mut self,
+        response: Result<super::bindings::egress::handler::types::Response, String>,
+    ) -> Result<Option<http::Response<Body>>, Fault> {
+        let answered = self.call.0.as_ref().is_some_and(|call| call.answer.is_given());
+        match response {
+            Err(text) => Err(self.complaint(&text)),
+            Ok(_) if answered => Ok(None),
+            Ok(response) => {
+                let settings = self.settings.clone();
+                let response = message::response(response, &mut self.bodies, settings.granted());
+                response.map(Some).map_err(Fault::Failed)
+            }
+        }
+    }
+
+    /// The fault of a guest that returned an error.
+    pub(super) fn complaint(&self, text: &str) -> Fault {
+        match self.limits.refused() {
+            Some(limit) => limit.clone(),
+            None => Fault::Failed(self.settings.scrubbed(text)),
+        }
+    }
+}
+
+impl From<Event> for WitEvent {
+    fn from(Event { record, lines }: Event) -> Self {
+        Self { record, logs: lines.into_iter().map(WitLine::from).collect() }
+    }
+}
+
+impl From<Line> for WitLine {
+    fn from(Line { handler, level, message }: Line) -> Self {
+        let level = match level {
+            Level::Debug => WitLevel::Debug,
+            Level::Info => WitLevel::Info,
+            Level::Warn => WitLevel::Warn,
+            Level::Error => WitLevel::Error,
+        };
+        Self { handler: handler.to_string(), level, message }
     }
 }
 
 impl Instance {
-    /// Ends a call: nothing of it stays with the instance. Returns the last failure of a fetch.
-    fn end(&mut self) -> Option<Failure> {
+    /// Ends a call: nothing of it stays with the instance.
+    pub(super) fn end(&mut self) {
         let state = self.store.data_mut();
         state.bodies.clear();
-        state.call.take().and_then(|call| call.onward.into_failure())
+        state.sinks.clear();
+        state.call.0 = None;
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Script, ScriptSettings, bindings::HandlerPre, instances::Instances, link, ticker::Ticker};
+use super::{Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
@@ -67,11 +67,22 @@ impl Engine {
 
     /// Compiles a component, binary or text; blocks for about a second the first time these bytes are seen.
     pub fn load(&self, component: &[u8], settings: ScriptSettings) -> Result<Script, LoadError> {
-        let component = self.compile(component)?;
+        self.link(&self.compile(component)?, settings)
+    }
+
+    /// The same for a component that was loaded before, by the SHA-256 of its bytes, if it is still kept.
+    pub fn load_known(&self, hash: [u8; 32], settings: ScriptSettings) -> Result<Script, LoadError> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = kept(&mut compiled, &hash).ok_or(LoadError::NotKept)?;
+        drop(compiled);
+        self.link(&component, settings)
+    }
+
+    fn link(&self, component: &Component, settings: ScriptSettings) -> Result<Script, LoadError> {
         let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let linked = linker.instantiate_pre(&component);
+        let linked = linker.instantiate_pre(component);
         let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
-        let linked = HandlerPre::new(linked).map_err(|error| LoadError::Export(format!("{error:#}")))?;
+        let linked = Linked::new(linked)?;
         let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
         let settings = Arc::new(settings);
         let instances = Arc::new(Instances::new(settings.clone(), linked, self.ticker.clone()));
@@ -85,17 +96,26 @@ impl Engine {
         let hash = ContentHash::from(Sha256::digest(bytes));
         // Held while compiling: who loads the same bytes meanwhile waits instead of compiling them too.
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = match compiled.iter().position(|(of, _)| *of == hash) {
-            Some(found) => compiled.remove(found).1,
-            None => Component::new(&self.wasmtime, bytes)
-                .map_err(|error| LoadError::Invalid(format!("{error:#}")))?,
-        };
+        if let Some(component) = kept(&mut compiled, &hash) {
+            return Ok(component);
+        }
+        let component = Component::new(&self.wasmtime, bytes)
+            .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
         compiled.push((hash, component.clone()));
         if compiled.len() > MAX_COMPILED {
             compiled.remove(0);
         }
         Ok(component)
     }
+}
+
+/// The component of this hash, which becomes the one used last.
+fn kept(compiled: &mut Vec<(ContentHash, Component)>, hash: &ContentHash) -> Option<Component> {
+    let found = compiled.iter().position(|(of, _)| of == hash)?;
+    let known = compiled.remove(found);
+    let component = known.1.clone();
+    compiled.push(known);
+    Some(component)
 }
 
 impl Drop for Engine {

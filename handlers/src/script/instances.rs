@@ -13,7 +13,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::{
     ScriptSettings,
-    bindings::{Handler, HandlerPre},
+    kind::{Guest, Linked},
     limits::Limits,
     state::State,
     ticker::{Stopwatch, TICK, Ticker},
@@ -26,13 +26,10 @@ pub(super) const MAX_INSTANCES: usize = 32;
 /// Calls that may wait for an instance.
 pub(super) const MAX_WAITING: usize = 256;
 
-/// Calls that one instance serves: enough to make its start cheap, few enough to bound what it may hoard.
-const MAX_CALLS: u32 = 128;
-
 /// A guest in its own store.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
-    pub(super) guest: Handler,
+    pub(super) guest: Guest,
     pub(super) stopwatch: Stopwatch,
     calls: u32,
 }
@@ -40,7 +37,9 @@ pub(super) struct Instance {
 /// A script's instances.
 pub(super) struct Instances {
     settings: Arc<ScriptSettings>,
-    component: HandlerPre<State>,
+    linked: Linked,
+    /// Calls that one instance serves: enough to make its start cheap, few enough to bound what it may hoard.
+    max_calls: u32,
     ticker: Arc<Ticker>,
     /// Those that no call uses, the one used last on top.
     idle: Mutex<Vec<Instance>>,
@@ -49,14 +48,11 @@ pub(super) struct Instances {
 }
 
 impl Instances {
-    pub(super) fn new(
-        settings: Arc<ScriptSettings>,
-        component: HandlerPre<State>,
-        ticker: Arc<Ticker>,
-    ) -> Self {
+    pub(super) fn new(settings: Arc<ScriptSettings>, linked: Linked, ticker: Arc<Ticker>) -> Self {
         Self {
+            max_calls: settings.calls.unwrap_or_else(|| linked.kind().calls()),
             settings,
-            component,
+            linked,
             ticker,
             idle: Mutex::default(),
             turns: Arc::new(Semaphore::new(MAX_INSTANCES)),
@@ -66,6 +62,10 @@ impl Instances {
 
     pub(super) fn settings(&self) -> &ScriptSettings {
         &self.settings
+    }
+
+    pub(super) fn linked(&self) -> &Linked {
+        &self.linked
     }
 
     /// Waits for the right to run one call; busy if too many wait already or the deadline passes.
@@ -90,7 +90,7 @@ impl Instances {
     /// Takes an instance back after a call that went well.
     pub(super) fn put(&self, mut instance: Instance) {
         instance.calls += 1;
-        if instance.calls < MAX_CALLS {
+        if instance.calls < self.max_calls {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
         }
     }
@@ -101,12 +101,12 @@ impl Instances {
         let stopwatch = self.ticker.stopwatch();
         let state =
             State::new(self.settings.clone(), Limits::new(limits.memory_bytes, ticks, stopwatch.clone()));
-        let mut store = Store::new(self.component.engine(), state);
+        let mut store = Store::new(self.linked.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(limits.memory_bytes);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
-        let started = self.ticker.watch(&stopwatch, self.component.instantiate_async(&mut store)).await;
+        let started = self.ticker.watch(&stopwatch, self.linked.instantiate(&mut store)).await;
         match started {
             Ok(guest) => Ok(Instance { store, guest, stopwatch, calls: 0 }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Fault::Busy),

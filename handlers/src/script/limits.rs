@@ -11,6 +11,9 @@ use crate::Fault;
 /// Elements of one table: function references, of which QuickJS has a few thousand.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
+/// Bytes of bodies for which a guest may compute as long again as for its call.
+const EARNING_BYTES: usize = 1 << 20;
+
 /// Core instances, tables and memories of one component.
 const MAX_PARTS: usize = 64;
 
@@ -20,19 +23,31 @@ pub(super) struct Limits {
     /// Ticks that one call may compute for.
     ticks: u64,
     ticks_left: u64,
+    /// Bytes of bodies since the budget was last whole.
+    moved: usize,
     stopwatch: Stopwatch,
     refused: Option<Fault>,
 }
 
 impl Limits {
     pub(super) fn new(memory_bytes: usize, ticks: u64, stopwatch: Stopwatch) -> Self {
-        Self { memory_bytes, ticks, ticks_left: ticks, stopwatch, refused: None }
+        Self { memory_bytes, ticks, ticks_left: ticks, moved: 0, stopwatch, refused: None }
     }
 
     /// A new call begins with the whole budget.
     pub(super) fn begin(&mut self) {
         self.ticks_left = self.ticks;
+        self.moved = 0;
         self.refused = None;
+    }
+
+    /// Bytes of a body went through the guest: whoever works through a long one is not stuck.
+    pub(super) fn earn(&mut self, bytes: usize) {
+        self.moved = self.moved.saturating_add(bytes);
+        if self.moved >= EARNING_BYTES {
+            self.moved = 0;
+            self.ticks_left = self.ticks;
+        }
     }
 
     /// The limit that was run into, if any.

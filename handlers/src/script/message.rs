@@ -4,15 +4,15 @@
 //! the guest and hands on only what is valid HTTP. Framing is never the guest's: `content-length` is computed here.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request};
 use http_body_util::{BodyExt, Empty, Full};
 use wasmtime::component::Resource;
 
 use super::{
-    bindings::egress::handler::http as wit,
-    bodies::{Bodies, Held},
+    bindings::egress::handler::types as wit,
+    bodies::{Bodies, Held, Whole},
 };
-use crate::{Body, Secret};
+use crate::{Body, Secret, Upgrade};
 
 /// Header fields of one message from a guest.
 const MAX_FIELDS: usize = 256;
@@ -38,6 +38,11 @@ fn is_hidden(name: &HeaderName) -> bool {
     ) || OTHERS.contains(&name.as_str())
 }
 
+/// Whether a filter must leave this field alone: the host needs it to send the message.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    is_hidden(name) || *name == header::CONTENT_LENGTH
+}
+
 /// The header fields that the guest sees.
 pub(super) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
     let named: Vec<HeaderName> = headers
@@ -50,9 +55,7 @@ pub(super) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
     headers
         .iter()
         .filter(|(name, _)| !is_hidden(name) && !named.contains(name))
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), value.as_bytes().iter().copied().map(char::from).collect())
-        })
+        .map(|(name, value)| (name.as_str().to_owned(), latin1(value)))
         .collect()
 }
 
@@ -69,7 +72,7 @@ pub(super) fn set<'a>(
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
         let Ok(parsed) = name.parse::<HeaderName>() else { return Err(format!("bad header name {name:?}")) };
-        if is_hidden(&parsed) || parsed == header::CONTENT_LENGTH {
+        if is_ours(&parsed) {
             continue;
         }
         let Some(mut value_bytes) = value_of(&value) else {
@@ -79,6 +82,22 @@ pub(super) fn set<'a>(
         headers.append(parsed, value_bytes);
     }
     Ok(headers)
+}
+
+/// Takes out what a guest does not set, of a head that is not of our contract.
+pub(super) fn clean(headers: &mut HeaderMap) {
+    let hidden: Vec<HeaderName> = headers.keys().filter(|name| is_hidden(name)).cloned().collect();
+    for name in hidden {
+        headers.remove(name);
+    }
+}
+
+/// A character for each byte.
+fn latin1(value: &HeaderValue) -> String {
+    match value.to_str() {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+    }
 }
 
 /// One byte for each character.
@@ -91,30 +110,61 @@ fn holds(value: &str, secret: &Secret) -> bool {
     !secret.expose().is_empty() && value.contains(secret.expose())
 }
 
+/// The header fields of a request, with the protocol that it wants to upgrade to.
+pub(super) fn asked(head: &request::Parts) -> Vec<(String, String)> {
+    let mut fields = shown(&head.headers);
+    let upgrade = head.extensions.get::<Upgrade>();
+    fields.extend(upgrade.map(|upgrade| ("upgrade".to_owned(), latin1(&upgrade.0))));
+    fields
+}
+
+/// What the guest is called with.
+pub(super) fn request(request: Request<Body>, bodies: &mut Bodies) -> Result<wit::Request, String> {
+    let (head, body) = request.into_parts();
+    let length = head.headers.get(header::CONTENT_LENGTH).cloned();
+    Ok(wit::Request {
+        method: head.method.as_str().to_owned(),
+        scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
+        authority: head.uri.authority().map_or_else(String::new, ToString::to_string),
+        path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        headers: asked(&head),
+        body: payload(Whole { body, length, upgrade: None }, bodies)?,
+    })
+}
+
+/// What the guest fetched.
+pub(super) fn fetched(response: Response<Body>, bodies: &mut Bodies) -> Result<wit::Response, String> {
+    let (head, body) = response.into_parts();
+    let length = head.headers.get(header::CONTENT_LENGTH).cloned();
+    let upgrade = (head.status == StatusCode::SWITCHING_PROTOCOLS).then_some(head.extensions);
+    let body = payload(Whole { body, length, upgrade }, bodies)?;
+    Ok(wit::Response { status: head.status.as_u16(), headers: shown(&head.headers), body })
+}
+
 /// The payload that the guest sees for a body. A body without any bytes is held too if a length came with it, as in
 /// the response to a HEAD request, because the length would be lost otherwise.
-pub(super) fn payload(body: Body, headers: &HeaderMap, bodies: &mut Bodies) -> Result<wit::Payload, String> {
-    let length = headers.get(header::CONTENT_LENGTH).cloned();
-    if length.is_none() && http_body::Body::is_end_stream(&body) {
+fn payload(whole: Whole, bodies: &mut Bodies) -> Result<wit::Payload, String> {
+    if whole.length.is_none() && whole.upgrade.is_none() && http_body::Body::is_end_stream(&whole.body) {
         return Ok(wit::Payload::Empty);
     }
-    let number = bodies.hold(body, length).ok_or("too many bodies")?;
+    let number = bodies.hold(whole).ok_or("too many bodies")?;
     Ok(wit::Payload::Stream(Resource::<Held>::new_own(number)))
 }
 
-/// The body that the guest means, and its `content-length` if that is known.
-pub(super) fn body(
-    payload: wit::Payload,
-    bodies: &mut Bodies,
-) -> Result<(Body, Option<HeaderValue>), String> {
+/// The body that the guest means.
+pub(super) fn body(payload: wit::Payload, bodies: &mut Bodies) -> Result<Whole, String> {
     match payload {
-        wit::Payload::Empty => Ok((empty(), None)),
-        wit::Payload::Bytes(bytes) => {
-            let length = HeaderValue::from(bytes.len());
-            Ok((Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync(), Some(length)))
-        }
+        wit::Payload::Empty => Ok(empty().into()),
+        wit::Payload::Bytes(bytes) => Ok(made(bytes)),
         wit::Payload::Stream(held) => bodies.take(held.rep()),
     }
+}
+
+/// A body that the guest made.
+pub(super) fn made(bytes: Vec<u8>) -> Whole {
+    let length = Some(HeaderValue::from(bytes.len()));
+    let body = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
+    Whole { body, length, upgrade: None }
 }
 
 /// The response that the guest returned.
@@ -123,11 +173,21 @@ pub(super) fn response<'a>(
     bodies: &mut Bodies,
     secrets: impl Iterator<Item = &'a Secret> + Clone,
 ) -> Result<Response<Body>, String> {
-    let status =
-        StatusCode::from_u16(response.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
-    let Some(status) = status else { return Err(format!("bad status {}", response.status)) };
-    let mut headers = set(response.headers, secrets)?;
-    let (mut body, length) = body(response.body, bodies)?;
+    answer(response.status, response.headers, body(response.body, bodies)?, secrets)
+}
+
+/// A response of these parts.
+pub(super) fn answer<'a>(
+    status: u16,
+    headers: Vec<(String, String)>,
+    whole: Whole,
+    secrets: impl Iterator<Item = &'a Secret> + Clone,
+) -> Result<Response<Body>, String> {
+    let upgraded = status == 101 && whole.upgrade.is_some();
+    let valid = StatusCode::from_u16(status).ok().filter(|_| upgraded || (200..600).contains(&status));
+    let Some(status) = valid else { return Err(format!("bad status {status}")) };
+    let Whole { mut body, length, upgrade } = whole;
+    let mut headers = set(headers, secrets)?;
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         // RFC 9110 sections 15.3.5 and 15.3.6: no content, and no length either.
         body = empty();
@@ -137,10 +197,11 @@ pub(super) fn response<'a>(
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
+    *answer.extensions_mut() = upgrade.filter(|_| upgraded).unwrap_or_default();
     Ok(answer)
 }
 
-fn empty() -> Body {
+pub(super) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 

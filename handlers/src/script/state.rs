@@ -1,22 +1,31 @@
-//! What the host keeps for one instance, and its answers to the guest's imports.
+//! What the host keeps for one instance, and its answers to the smaller imports.
 //!
-//! Receives the guest's calls of `egress:handler/*`; hands on to [`Onward`], [`Bodies`] and the log. Between two calls
-//! there is nothing here but the script's own settings.
+//! Receives the guest's questions for its context, secrets, settings, limits and log lines; the larger imports have
+//! modules of their own beside this one. Between two calls there is nothing here but the script's own settings.
 
 use std::sync::Arc;
 
-use wasmtime::component::{Resource, ResourceTable};
+use tokio::runtime::Handle;
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::{
     ScriptSettings,
-    bindings::egress::handler::{context, http, log, secrets},
-    bodies::{Bodies, Held},
+    answer::Answer,
+    bindings::{
+        egress::handler::{context, log, rate_limit, secrets, types},
+        wasi::config::store as config,
+    },
+    bodies::Bodies,
+    keyvalue::Scope,
     limits::Limits,
-    message,
     onward::{Onward, Pending},
+    pace::Pace,
+    pipe::Sinks,
+    wasi_http::Current,
 };
-use crate::{Context, Fault, Secret};
+use crate::{Context, Fault, Level, Line, Secret};
 
 /// Lines that one call may log.
 const MAX_LOG_LINES: u32 = 100;
@@ -24,8 +33,11 @@ const MAX_LOG_LINES: u32 = 100;
 /// Bytes of one logged line.
 const MAX_LOG_BYTES: usize = 4 << 10;
 
-/// WASI resources of one instance: its standard streams and what it polls.
-const MAX_WASI_RESOURCES: usize = 64;
+/// Bytes of one name or key that a guest asks for, as far as they are logged.
+const MAX_NAME: usize = 64;
+
+/// WASI resources of one instance: its standard streams, what it polls, and messages of `wasi:http`.
+const MAX_WASI_RESOURCES: usize = 1024;
 
 /// Random bytes that a guest may ask for at once.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
@@ -35,26 +47,53 @@ pub(super) struct State {
     pub(super) settings: Arc<ScriptSettings>,
     pub(super) limits: Limits,
     pub(super) bodies: Bodies,
-    /// The exchange that is being served.
-    pub(super) call: Option<Call>,
-    wasi: WasiCtx,
-    wasi_table: ResourceTable,
+    pub(super) sinks: Sinks,
+    /// What is being served.
+    pub(super) call: Current,
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+    pub(super) http: WasiHttpCtx,
 }
 
-/// One exchange, as its guest sees it.
+/// One call, as its guest sees it.
 pub(super) struct Call {
     pub(super) context: Context,
-    pub(super) onward: Onward,
+    /// None for filters, which fetch nothing.
+    pub(super) onward: Option<Onward>,
+    /// Where the proxy's connections live.
+    pub(super) runtime: Handle,
+    /// What was sent and not waited for yet, by number.
+    pub(super) sent: Vec<(u32, Result<Pending, String>)>,
+    pub(super) next: u32,
+    /// Takes the answer.
+    pub(super) answer: Answer,
+    /// How long the guest may take.
+    pub(super) pace: Pace,
     pub(super) lines: u32,
+}
+
+impl Call {
+    pub(super) fn new(context: Context, runtime: Handle, pace: Pace) -> Self {
+        Self { context, onward: None, runtime, sent: Vec::new(), next: 0, answer: Answer::default(), pace, lines: 0 }
+    }
 }
 
 impl State {
     pub(super) fn new(settings: Arc<ScriptSettings>, limits: Limits) -> Self {
-        let mut wasi_table = ResourceTable::new();
-        wasi_table.set_max_capacity(MAX_WASI_RESOURCES);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_WASI_RESOURCES);
         // No arguments, environment, directories or network; what is printed is thrown away.
         let wasi = WasiCtx::builder().max_random_size(MAX_RANDOM_BYTES).build();
-        Self { settings, limits, bodies: Bodies::default(), call: None, wasi, wasi_table }
+        Self {
+            settings,
+            limits,
+            bodies: Bodies::default(),
+            sinks: Sinks::default(),
+            call: Current(None),
+            wasi,
+            table,
+            http: WasiHttpCtx::new(),
+        }
     }
 
     /// What the guest did wrong when a call of it failed with this error.
@@ -63,55 +102,81 @@ impl State {
         self.limits.refused().cloned().unwrap_or_else(trapped)
     }
 
-    fn start(&mut self, request: http::Request) -> Result<Pending, String> {
-        let call = self.call.as_mut().ok_or("fetch outside of a call")?;
-        call.onward.fetch(request, &mut self.bodies, self.settings.granted())
+    /// Tells the operator what the guest wanted and was not granted.
+    pub(super) fn lacks(&mut self, grant: &'static str, name: &str) {
+        let name: String = name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
+        self.say(types::Level::Warn, &format!("`{name}` is not granted: name it under `{grant}` of the handler"));
     }
 
-    async fn finish(&mut self, started: Result<Pending, String>) -> Result<http::Response, String> {
-        let result = started?.await;
-        let call = self.call.as_mut().ok_or("fetch outside of a call")?;
-        let (head, body) = call.onward.settle(result)?.into_parts();
-        let body = message::payload(body, &head.headers, &mut self.bodies)?;
-        Ok(http::Response { status: head.status.as_u16(), headers: message::shown(&head.headers), body })
-    }
-}
-
-impl http::Host for State {
-    async fn fetch(&mut self, requests: Vec<http::Request>) -> Vec<Result<http::Response, String>> {
-        // All are under way before the first is waited for.
-        let started: Vec<_> = requests.into_iter().map(|request| self.start(request)).collect();
-        let mut responses = Vec::with_capacity(started.len());
-        for fetch in started {
-            responses.push(self.finish(fetch).await);
+    fn say(&mut self, level: types::Level, message: &str) {
+        let Some(call) = &mut self.call.0 else { return };
+        call.lines = call.lines.saturating_add(1);
+        if call.lines > MAX_LOG_LINES {
+            return;
         }
-        responses
+        let (handler, request) = (&*self.settings.name, &*call.context.request_id);
+        let text = self.settings.scrubbed(message);
+        let level = match level {
+            types::Level::Debug => Level::Debug,
+            types::Level::Info => Level::Info,
+            types::Level::Warn => Level::Warn,
+            types::Level::Error => Level::Error,
+        };
+        match level {
+            Level::Debug => tracing::debug!(handler, request, text),
+            Level::Info => tracing::info!(handler, request, text),
+            Level::Warn => tracing::warn!(handler, request, text),
+            Level::Error => tracing::error!(handler, request, text),
+        }
+        call.context.logs.write(Line { handler: self.settings.name.clone(), level, message: text });
     }
 }
 
-impl http::HostBody for State {
-    async fn read(&mut self, body: Resource<Held>, max: u32) -> Result<Vec<u8>, String> {
-        self.bodies.read(body.rep(), max).await
-    }
-
-    fn drop(&mut self, body: Resource<Held>) -> wasmtime::Result<()> {
-        self.bodies.forget(body.rep());
-        Ok(())
-    }
-}
+impl types::Host for State {}
 
 impl context::Host for State {
     fn current(&mut self) -> context::Info {
-        let context = self.call.as_ref().map(|call| &call.context);
-        let text =
-            |field: fn(&Context) -> &Arc<str>| context.map_or_else(String::new, |it| field(it).to_string());
+        let Some(Call { context, .. }) = &self.call.0 else { return self.nothing() };
         context::Info {
-            container_id: text(|it| &it.instance),
-            class_name: text(|it| &it.class),
+            container_id: context.instance.to_string(),
+            class_name: context.class.to_string(),
             handler_name: self.settings.name.to_string(),
-            matched: text(|it| &it.matched),
+            matched: context.matched.to_string(),
             params: self.settings.params.to_string(),
-            request_id: text(|it| &it.request_id),
+            request_id: context.request_id.to_string(),
+            source: context.source.to_string(),
+        }
+    }
+
+    fn bindings(&mut self) -> Vec<(String, context::Kind)> {
+        let settings = &self.settings;
+        let all = |names: &mut dyn Iterator<Item = &String>, kind| -> Vec<_> {
+            names.map(|name| (name.clone(), kind)).collect()
+        };
+        let stores = settings.keyvalue.iter().map(|grant| match grant.scope {
+            Scope::Shared => (grant.name.clone(), context::Kind::Keyvalue),
+            Scope::Instance => (grant.name.clone(), context::Kind::State),
+        });
+        let mut bindings = all(&mut settings.secrets.keys(), context::Kind::Secret);
+        bindings.extend(all(&mut settings.config.keys(), context::Kind::Config));
+        bindings.extend(stores);
+        bindings.extend(all(&mut settings.blobs.keys(), context::Kind::Blobstore));
+        bindings.extend(all(&mut settings.rate_limits.keys(), context::Kind::RateLimit));
+        bindings
+    }
+}
+
+impl State {
+    /// What a guest hears between two calls.
+    fn nothing(&self) -> context::Info {
+        context::Info {
+            container_id: String::new(),
+            class_name: String::new(),
+            handler_name: self.settings.name.to_string(),
+            matched: String::new(),
+            params: self.settings.params.to_string(),
+            request_id: String::new(),
+            source: String::new(),
         }
     }
 }
@@ -122,21 +187,29 @@ impl secrets::Host for State {
     }
 }
 
+impl config::Host for State {
+    fn get(&mut self, key: String) -> Result<Option<String>, config::Error> {
+        Ok(self.settings.config.get(&key).cloned())
+    }
+
+    fn get_all(&mut self) -> Result<Vec<(String, String)>, config::Error> {
+        Ok(self.settings.config.clone().into_iter().collect())
+    }
+}
+
+impl rate_limit::Host for State {
+    fn limit(&mut self, name: String, key: String) -> Result<bool, String> {
+        let Some(limit) = self.settings.rate_limits.get(&name) else {
+            self.lacks("rateLimits", &name);
+            return Err(format!("no limit `{name}` is granted"));
+        };
+        Ok(limit.allow(&key))
+    }
+}
+
 impl log::Host for State {
-    fn write(&mut self, level: log::Level, message: String) {
-        let Some(call) = self.call.as_mut() else { return };
-        call.lines = call.lines.saturating_add(1);
-        if call.lines > MAX_LOG_LINES {
-            return;
-        }
-        let (handler, request) = (&*self.settings.name, &*call.context.request_id);
-        let text = self.settings.scrubbed(&message);
-        match level {
-            log::Level::Debug => tracing::debug!(handler, request, text),
-            log::Level::Info => tracing::info!(handler, request, text),
-            log::Level::Warn => tracing::warn!(handler, request, text),
-            log::Level::Error => tracing::error!(handler, request, text),
-        }
+    fn write(&mut self, level: types::Level, message: String) {
+        self.say(level, &message);
     }
 }
 
@@ -159,27 +232,19 @@ impl ScriptSettings {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.wasi_table }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::ScriptLimits;
 
     #[test]
     fn a_guests_text_is_cut_kept_on_one_line_and_without_secrets() {
         let secrets = [("EMPTY", ""), ("TOKEN", "SEKRIT")];
         let secrets = secrets.map(|(name, value)| (name.to_owned(), Arc::new(Secret::new(value.to_owned()))));
-        let settings = ScriptSettings {
-            name: "guest".into(),
-            params: serde_json::Value::Null,
-            secrets: BTreeMap::from(secrets),
-            limits: ScriptLimits::default(),
-        };
+        let settings = ScriptSettings { secrets: secrets.into(), ..ScriptSettings::named("guest") };
         let long = "\u{20ac}".repeat(MAX_LOG_BYTES);
         let cases = [
             ("plain", "plain"),

@@ -11,11 +11,16 @@ use std::{
 use tokio::{runtime::Handle, task::JoinHandle};
 
 /// A future that runs on some runtime. Its output is none if it panicked or the runtime has ended.
-pub(super) struct Task<T>(JoinHandle<T>);
+pub(super) struct Task<T>(Option<JoinHandle<T>>);
 
 impl<T: Send + 'static> Task<T> {
     pub(super) fn spawn(runtime: &Handle, future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(runtime.spawn(future))
+        Self(Some(runtime.spawn(future)))
+    }
+
+    /// Lets it go on by itself.
+    pub(super) fn detach(mut self) {
+        self.0 = None;
     }
 }
 
@@ -23,12 +28,17 @@ impl<T> Future for Task<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.0).poll(context).map(Result::ok)
+        match &mut self.0 {
+            Some(task) => Pin::new(task).poll(context).map(Result::ok),
+            None => Poll::Ready(None),
+        }
     }
 }
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each is the body of one core function. It receives the request flattened (locals 0 to 12) and returns the address
 //! of a `result<response, string>`; it may call `fetch`, and has two pages of memory.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 /// Answers with status 299 and no body. The status is at 4, the headers at 8, the body at 16.
 pub(crate) const ANSWER: &str = "(i32.store16 (i32.const 4) (i32.const 299)) (i32.const 0)";
@@ -50,7 +51,7 @@ pub(crate) fn guest_with(body: &str, more: &str) -> String {
     let body = body.replace("(call $store)", &store);
     format!(
         r#"(component
-  (import "egress:handler/http@0.1.0" (instance $http
+  (import "egress:handler/types@0.1.0" (instance $types
     (export "body" (type $body (sub resource)))
     (type $p (variant (case "empty") (case "bytes" (list u8)) (case "stream" (own $body))))
     (export "payload" (type $payload (eq $p)))
@@ -60,10 +61,15 @@ pub(crate) fn guest_with(body: &str, more: &str) -> String {
       (field "path" string) (field "headers" $headers) (field "body" $payload)))
     (export "request" (type $request (eq $q)))
     (type $r (record (field "status" u16) (field "headers" $headers) (field "body" $payload)))
+    (export "response" (type $response (eq $r)))))
+  (alias export $types "request" (type $request))
+  (alias export $types "response" (type $response))
+  (import "egress:handler/http@0.1.0" (instance $http
+    (alias outer 1 $request (type $q))
+    (export "request" (type $request (eq $q)))
+    (alias outer 1 $response (type $r))
     (export "response" (type $response (eq $r)))
     (export "fetch" (func (param "requests" (list $request)) (result (list (result $response (error string))))))))
-  (alias export $http "request" (type $request))
-  (alias export $http "response" (type $response))
   (core module $heap
     (memory (export "memory") 2)
     (global $free (mut i32) (i32.const 4096))
@@ -86,5 +92,85 @@ pub(crate) fn guest_with(body: &str, more: &str) -> String {
   (func $handle (type $handle) (canon lift (core func $main "handle") (memory (core memory $heap "memory"))
     (realloc (core func $heap "realloc"))))
   (export "handle" (func $handle)))"#
+    )
+}
+
+/// Lets a request or a response go on as it is.
+pub(crate) const PASS: &str = "(i32.const 0)";
+/// Refuses.
+pub(crate) const DENY: &str = "(i32.store8 (i32.const 4) (i32.const 3)) (i32.const 0)";
+/// Removes `x-secret` and sets `x-filter: yes`.
+pub(crate) const EDIT: &str = "(i32.store8 (i32.const 4) (i32.const 1))
+    (i32.store (i32.const 8) (i32.const 128)) (i32.store (i32.const 12) (i32.const 1))
+    (i32.store (i32.const 128) (i32.const 80)) (i32.store (i32.const 132) (i32.const 8))
+    (i32.store (i32.const 16) (i32.const 144)) (i32.store (i32.const 20) (i32.const 1))
+    (i32.store (i32.const 144) (i32.const 64)) (i32.store (i32.const 148) (i32.const 8))
+    (i32.store (i32.const 152) (i32.const 72)) (i32.store (i32.const 156) (i32.const 3))
+    (i32.const 0)";
+/// Answers with 299 and `yes`.
+pub(crate) const REPLY: &str = "(i32.store8 (i32.const 4) (i32.const 2)) (i32.store16 (i32.const 8) (i32.const 299))
+    (i32.store (i32.const 20) (i32.const 72)) (i32.store (i32.const 24) (i32.const 3)) (i32.const 0)";
+
+/// A component whose `on-request` and `on-response` have these bodies. Each receives heads flattened, the words of four
+/// strings and of a list for a request's, a status and the words of a list for a response's; and returns the address of
+/// a `result<action, string>`. Its heap only grows: two pages last for the 128 calls of an instance.
+pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> String {
+    let function = |name: &str, words: usize, body: &str| {
+        let params = "i32 ".repeat(words);
+        format!(r#"(func (export "{name}") (param {params}) (result i32) {body})"#)
+    };
+    let lifted = |name: &str, params: &str| {
+        format!(
+            r#"(func ${name} {params} (result (result $action (error string)))
+              (canon lift (core func $main "{name}") (memory (core memory $heap "memory"))
+                (realloc (core func $heap "realloc"))))
+            (export "{name}" (func ${name}))"#
+        )
+    };
+    let request = r#"(param "request" $request)"#;
+    let both = r#"(param "request" $request) (param "response" $response)"#;
+    let cores = [
+        on_request.map(|body| function("on-request", 10, body)),
+        on_response.map(|body| function("on-response", 13, body)),
+    ];
+    let exports = [on_request.map(|_| lifted("on-request", request)), on_response.map(|_| lifted("on-response", both))];
+    let cores: String = cores.into_iter().flatten().collect();
+    let exports: String = exports.into_iter().flatten().collect();
+    format!(
+        r#"(component
+  (import "egress:handler/types@0.1.0" (instance $types
+    (type $h (list (tuple string string)))
+    (export "headers" (type (eq $h)))))
+  (alias export $types "headers" (type $headers))
+  (import "egress:handler/filtering@0.1.0" (instance $filtering
+    (alias outer 1 $headers (type $h))
+    (export "headers" (type $headers (eq $h)))
+    (type $q (record (field "method" string) (field "scheme" string) (field "authority" string)
+      (field "path" string) (field "headers" $headers)))
+    (export "request-head" (type (eq $q)))
+    (type $r (record (field "status" u16) (field "headers" $headers)))
+    (export "response-head" (type (eq $r)))
+    (type $e (record (field "remove" (list string)) (field "set" $headers) (field "path" (option string))))
+    (export "edit" (type $edit (eq $e)))
+    (type $y (record (field "status" u16) (field "headers" $headers) (field "body" (list u8))))
+    (export "reply" (type $reply (eq $y)))
+    (type $a (variant (case "pass") (case "forward" $edit) (case "respond" $reply) (case "deny" (option string))))
+    (export "action" (type (eq $a)))))
+  (alias export $filtering "request-head" (type $request))
+  (alias export $filtering "response-head" (type $response))
+  (alias export $filtering "action" (type $action))
+  (core module $heap
+    (memory (export "memory") 2)
+    (data (i32.const 64) "x-filteryes") (data (i32.const 80) "x-secret")
+    (global $free (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 15)) (i32.const -8))))))
+  (core instance $heap (instantiate $heap))
+  (core module $main
+    (import "heap" "memory" (memory 2))
+    {cores})
+  (core instance $main (instantiate $main (with "heap" (instance $heap))))
+  {exports})"#
     )
 }

@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use handlers::{
-    Body, BodyError, Chain, Context, Engine, Fetch, Fetching, Handler, HandlerError, Named, Outcome, Script,
-    ScriptLimits, ScriptSettings, Secret,
+    Body, BodyError, Chain, Context, Engine, Fetch, Fetching, Handler, HandlerError, Logs, Named, Outcome,
+    Script, ScriptLimits, ScriptSettings, Secret,
 };
 use http::{Request, Response, StatusCode, request};
 use http_body::Frame;
@@ -30,6 +30,8 @@ type Answer = dyn Fn(Request<Body>) -> Fetching + Send + Sync;
 pub(crate) struct Upstream {
     answer: Box<Answer>,
     seen: Mutex<Vec<request::Parts>>,
+    /// What went to other authorities, and for which handler.
+    elsewhere: Mutex<Vec<(String, request::Parts)>>,
 }
 
 impl Upstream {
@@ -39,12 +41,16 @@ impl Upstream {
         A: Future<Output = Result<Response<Body>, BodyError>> + Send + 'static,
     {
         let answer = move |request| -> Fetching { Box::pin(answer(request)) };
-        Arc::new(Self { answer: Box::new(answer), seen: Mutex::default() })
+        Arc::new(Self { answer: Box::new(answer), seen: Mutex::default(), elsewhere: Mutex::default() })
     }
 
     /// One that answers with this text.
     pub(crate) fn text(text: &'static str) -> Arc<Self> {
         Self::new(move |_| async move { Ok(Response::new(full(text))) })
+    }
+
+    pub(crate) fn elsewhere(&self) -> Vec<(String, request::Parts)> {
+        self.elsewhere.lock().unwrap().clone()
     }
 
     pub(crate) fn seen(&self) -> Vec<request::Parts> {
@@ -56,6 +62,15 @@ impl Fetch for Upstream {
     fn fetch(&self, request: Request<Body>) -> Fetching {
         let (head, body) = request.into_parts();
         self.seen.lock().unwrap().push(head.clone());
+        (self.answer)(Request::from_parts(head, body))
+    }
+
+    fn elsewhere(&self, handler: &str, request: Request<Body>) -> Fetching {
+        let (head, body) = request.into_parts();
+        self.elsewhere.lock().unwrap().push((handler.to_owned(), head.clone()));
+        if head.uri.host() == Some("denied.test") {
+            return Box::pin(async { Err("fetch of denied.test is not granted".into()) });
+        }
         (self.answer)(Request::from_parts(head, body))
     }
 }
@@ -99,6 +114,8 @@ pub(crate) fn context() -> Context {
         class: "Sandbox".into(),
         matched: "*.example.test".into(),
         request_id: "request-7".into(),
+        source: ([198, 18, 0, 1], 40_000).into(),
+        logs: Logs::default(),
     }
 }
 
@@ -111,7 +128,7 @@ pub(crate) fn limits(cpu_ms: u64, deadline_ms: u64) -> ScriptLimits {
 }
 
 pub(crate) fn settings(limits: ScriptLimits) -> ScriptSettings {
-    ScriptSettings { name: "guest".into(), params: serde_json::Value::Null, secrets: BTreeMap::new(), limits }
+    ScriptSettings { limits, ..ScriptSettings::named("guest") }
 }
 
 pub(crate) fn with_secret(name: &str, value: &str) -> BTreeMap<String, Arc<Secret>> {

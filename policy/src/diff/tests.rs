@@ -55,6 +55,9 @@ fn what_differs() {
         ("", "limits: { connectTimeoutMs: 7 }", "~ limits connectTimeoutMs 7 (was: 10000)"),
         ("", "secrets: { S: { env: S } }", "~ secret S is new"),
         ("secrets: { S: { env: S } }", "secrets: { S: { env: T } }", "~ secret S is another"),
+        ("", "stores: { s: { memory: {} } }", "~ store s is new"),
+        ("stores: { s: { memory: {} } }", "stores: { s: { file: s } }", "~ store s is another"),
+        ("tail: [w]", "", "~ tail is another"),
         ("", "resolve: { a.test: 127.0.0.1 }", "~ resolve is another"),
     ] {
         assert_eq!(lines(old, new), [wanted], "{old} and {new}");
@@ -87,6 +90,19 @@ fn what_is_the_same() {
     ] {
         assert_eq!(lines(old, new), Vec::<String>::new(), "{old} and {new}");
     }
+}
+
+#[test]
+fn handlers_are_compared_as_they_are_spelled() {
+    let found = |old: &str, new: &str| {
+        let document = |text: &str| Document::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        diff(&document(old), &document(new)).found.into_iter().map(|found| found.text).collect::<Vec<_>>()
+    };
+    let old = "handlers: { h: { wasm: h, fetch: [a.test] } }";
+    assert_eq!(found(old, &format!("# one line down\n{old}")), Vec::<String>::new());
+    assert_eq!(found(old, &old.replace("a.test", "b.test")), ["handler h is another"]);
+    assert_eq!(found(old, ""), ["handler h is gone"]);
+    assert_eq!(found("", old), ["handler h is new"]);
 }
 
 #[test]

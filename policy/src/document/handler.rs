@@ -2,19 +2,15 @@
 //!
 //! Templates of header values are cut into text and secret names here, so that whoever renders them only concatenates.
 
-use std::{
-    collections::BTreeMap,
-    mem,
-    path::{Path, PathBuf},
-};
+use std::mem;
 
-use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{
-    SecretSource,
-    read::{duplicate, is_name, known, text, unknown},
+    Rules, Secrets,
+    read::{duplicate, is_name, unknown},
     source::{Entries, HandlerWords, RespondWords, Word},
+    wasm::{Names, WasmSource},
 };
 use crate::{
     Fault,
@@ -43,14 +39,7 @@ pub enum HandlerSource {
         body: String,
     },
     /// Runs a component.
-    Wasm {
-        /// The file.
-        path: PathBuf,
-        /// The secrets that it may ask for by name.
-        secrets: Vec<String>,
-        /// What it is handed as its parameters.
-        params: Value,
-    },
+    Wasm(Box<WasmSource>),
 }
 
 impl HandlerSource {
@@ -60,7 +49,7 @@ impl HandlerSource {
             Self::Inject(_) => "inject",
             Self::Deny { .. } => "deny",
             Self::Respond { .. } => "respond",
-            Self::Wasm { .. } => "wasm",
+            Self::Wasm(_) => "wasm",
         }
     }
 
@@ -91,40 +80,25 @@ const RESERVED: [&str; 8] =
 /// Most headers of one handler: what HTTP servers commonly take in all.
 const MAX_HEADERS: usize = 100;
 
-type Secrets = BTreeMap<String, SecretSource>;
-
 impl HandlerSource {
     pub(super) fn read(
         name: &Word,
-        words: HandlerWords,
-        secrets: &Secrets,
-        base: &Path,
+        mut words: HandlerWords,
+        names: Names<'_>,
+        rules: &mut Rules,
     ) -> Result<Self, Fault> {
-        let HandlerWords { inject, deny, respond, wasm, secrets: granted, params } = words;
-        let only_wasm = granted
-            .as_ref()
-            .map(|list| list.referenced)
-            .or_else(|| params.as_ref().map(|value| value.referenced));
-        if let (None, Some(at)) = (&wasm, only_wasm) {
-            return Err(Fault::new(at.into(), "`secrets` and `params` are for handlers with `wasm`"));
+        if let (None, Some((key, at))) = (&words.wasm, words.of_wasm()) {
+            return Err(Fault::new(at, format!("`{key}` is for handlers with `wasm`")));
         }
-        match (inject, deny, respond, wasm) {
-            (Some(headers), None, None, None) => read_inject(&headers, secrets),
+        match (words.inject.take(), words.deny.take(), words.respond.take(), words.wasm.take()) {
+            (Some(headers), None, None, None) => read_inject(&headers, names.secrets),
             (None, Some(deny), None, None) => Ok(Self::Deny {
                 status: read_status(deny.status.as_ref(), 403, 400)?,
                 reason: deny.reason.map(|word| word.value),
             }),
             (None, None, Some(respond), None) => read_respond(respond),
-            (None, None, None, Some(path)) => {
-                let granted = granted.map(|list| list.value).unwrap_or_default();
-                Ok(Self::Wasm {
-                    path: base.join(text("file name", path)?),
-                    secrets: granted
-                        .into_iter()
-                        .map(|word| known("secret", word, secrets))
-                        .collect::<Result<_, _>>()?,
-                    params: params.map(|value| value.value).unwrap_or_default(),
-                })
+            (None, None, None, Some(wasm)) => {
+                WasmSource::read(wasm, words, names, rules).map(|wasm| Self::Wasm(Box::new(wasm)))
             }
             _ => {
                 let message = format!(

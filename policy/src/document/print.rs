@@ -6,8 +6,8 @@ use std::{fmt, net::SocketAddr};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Compat, Dns, Document, Enforcement, Entry, HandlerSource, ResolveEntry, ResolveTarget, Route,
-    SecretSource, Template, TemplatePart,
+    Answer, Compat, ComponentSource, Dns, Document, Enforcement, Entry, HandlerSource, OnError, RateLimit,
+    ResolveEntry, ResolveTarget, Route, SecretSource, StoreSource, Template, TemplatePart, WasmSource,
 };
 use crate::Condition;
 
@@ -95,6 +95,8 @@ impl Document {
         let outbound = || self.outbound.iter().map(Route::to_json).collect::<Value>().to_string();
         say("outbound", (!self.outbound.is_empty()).then(outbound));
         say("handlers", some(object(self.handlers.iter().map(|(name, handler)| (name, handler.to_json())))));
+        say("tail", (!self.tail.is_empty()).then(|| json!(self.tail).to_string()));
+        say("stores", some(object(self.stores.iter().map(|(name, store)| (name, store.to_json())))));
         say("secrets", some(object(self.secrets.iter().map(|(name, secret)| (name, secret.to_json())))));
         say("resolve", some(object(self.resolve.iter().map(ResolveEntry::print))));
         say("dns", (self.dns != Dns::default()).then(|| self.dns.to_json().to_string()));
@@ -118,7 +120,8 @@ fn some(object: String) -> Option<String> {
 }
 
 impl HandlerSource {
-    fn to_json(&self) -> Value {
+    /// As a document spells it.
+    pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Inject(headers) => {
                 let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
@@ -131,13 +134,76 @@ impl HandlerSource {
                     headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
                 json!({ "respond": { "status": status, "headers": headers, "body": body } })
             }
-            Self::Wasm { path, secrets, params: Value::Null } => {
-                json!({ "wasm": path.to_string_lossy(), "secrets": secrets })
-            }
-            Self::Wasm { path, secrets, params } => {
-                json!({ "wasm": path.to_string_lossy(), "secrets": secrets, "params": params })
-            }
+            Self::Wasm(wasm) => wasm.to_json(),
         }
+    }
+}
+
+impl WasmSource {
+    fn to_json(&self) -> Value {
+        let Self { component, version, secrets, params, config, keyvalue, state, blobstore, .. } = self;
+        let Self { rate_limits, fetch, calls, on_error, .. } = self;
+        let mut keys = component.to_json();
+        let mut say = |key: &str, value: Value, is_said: bool| {
+            if is_said {
+                keys.insert(key.to_owned(), value);
+            }
+        };
+        say("version", json!(version), version.is_some());
+        say("secrets", json!(secrets), !secrets.is_empty());
+        say("params", params.clone(), !params.is_null());
+        let maps = [("config", config), ("keyvalue", keyvalue), ("state", state), ("blobstore", blobstore)];
+        maps.into_iter().for_each(|(key, map)| say(key, json!(map), !map.is_empty()));
+        let limit = |(name, limit): (&String, &RateLimit)| {
+            (name.clone(), json!({ "limit": limit.limit, "periodMs": limit.period_ms }))
+        };
+        let limits: Map<String, Value> = rate_limits.iter().map(limit).collect();
+        say("rateLimits", limits.into(), !rate_limits.is_empty());
+        say("fetch", fetch.iter().map(Entry::to_json).collect(), !fetch.is_empty());
+        say("calls", json!(calls), calls.is_some());
+        say("onError", json!("pass"), *on_error == OnError::Pass);
+        Value::Object(keys)
+    }
+}
+
+impl ComponentSource {
+    /// As a handler spells it.
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
+        let mut keys = Map::new();
+        keys.insert("wasm".into(), json!(self.wasm()));
+        if let Self::Path { sha256: Some(hash), .. } = self {
+            keys.insert("sha256".into(), json!(hash.to_string()));
+        }
+        keys
+    }
+}
+
+impl StoreSource {
+    fn to_json(&self) -> Value {
+        let mut keys = Map::new();
+        let mut say = |key: &str, value: &str| drop(keys.insert(key.to_owned(), json!(value)));
+        let kind = match self {
+            Self::Memory => return json!({ "memory": {} }),
+            Self::File(path) => return json!({ "file": path.to_string_lossy() }),
+            Self::Folder(path) => return json!({ "folder": path.to_string_lossy() }),
+            Self::Redis { url, username, password, prefix } => {
+                say("url", url);
+                username.iter().for_each(|name| say("username", name));
+                password.iter().for_each(|name| say("password", name));
+                say("prefix", prefix);
+                "redis"
+            }
+            Self::S3 { bucket, endpoint, region, access_key_id, secret_access_key, prefix } => {
+                say("bucket", bucket);
+                endpoint.iter().for_each(|url| say("endpoint", url));
+                say("region", region);
+                say("accessKeyId", access_key_id);
+                say("secretAccessKey", secret_access_key);
+                say("prefix", prefix);
+                "s3"
+            }
+        };
+        json!({ kind: keys })
     }
 }
 

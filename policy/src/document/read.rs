@@ -15,7 +15,10 @@ use super::{
     preset::preset,
     rule::{Answer, Rules},
     source::{Entries, RouteWords, SecretWords, Source, Word, Words},
+    store::stores,
     unseen,
+    wasm::Names,
+    whole::{self, Places, tail},
 };
 use crate::{
     CanonicalHost, Fault, PatternError,
@@ -24,18 +27,21 @@ use crate::{
     pattern::{Target, error},
 };
 
-/// Longest name of a handler or a secret, in octets.
+/// Longest name of a handler, a secret, a store or a binding, in octets.
 const MAX_NAME: usize = 64;
 
 /// What `source` says, after `earlier`.
 pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Result<Document, Fault> {
     let compat = compat(source.compat.as_ref(), &earlier)?;
-    let Document { mut handlers, mut secrets, .. } = earlier;
-    secrets.extend(declared("secret", source.secrets, |name, words| secret(name, words, part.base))?);
-    let read = |name: &Word, words| HandlerSource::read(name, words, &secrets, part.base);
-    handlers.extend(declared("handler", source.handlers, read)?);
     let origin = Origin::Document { source: part.source.map(Into::into), line: 1 };
     let mut rules = Rules::new(compat, origin);
+    let (handlers_at, stores_at) = (Places::of(&source.handlers), Places::of(&source.stores));
+    let Document { mut handlers, mut secrets, stores: mut kept, .. } = earlier;
+    secrets.extend(declared("secret", source.secrets, |name, words| secret(name, words, part.base))?);
+    kept.extend(stores(source.stores, &secrets, part.base)?);
+    let names = Names { secrets: &secrets, stores: &kept, base: part.base };
+    let read = |name: &Word, words| HandlerSource::read(name, words, names, &mut rules);
+    handlers.extend(declared("handler", source.handlers, read)?);
 
     let mut allowed = earlier.allowed_hosts;
     for word in &source.presets {
@@ -53,7 +59,7 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
     let outbound = source.outbound.map(|words| catch_all(words, &mut rules, &handlers)).transpose()?;
     let roots = source.upstream_roots.into_iter().map(|word| text("file name", word));
     let roots: Vec<_> = roots.map(|path| path.map(|path| part.base.join(path))).collect::<Result<_, _>>()?;
-    Ok(Document {
+    let document = Document {
         compat,
         denied_hosts: join(earlier.denied_hosts, rules.list(source.denied_hosts, denied_entry)?),
         allowed_hosts: allowed,
@@ -71,9 +77,13 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
         dns: Dns::read(source.dns, earlier.dns)?,
         upstream_roots: join(earlier.upstream_roots, roots),
         limits: earlier.limits.read(source.limits)?,
+        tail: tail(earlier.tail, source.tail, &handlers)?,
         handlers,
         secrets,
-    })
+        stores: kept,
+    };
+    whole::check(&document, &handlers_at, &stores_at)?;
+    Ok(document)
 }
 
 fn join<T>(mut earlier: Vec<T>, later: Vec<T>) -> Vec<T> {
@@ -163,19 +173,16 @@ pub(super) fn unknown<V>(kind: &str, at: Position, name: &str, names: &BTreeMap<
     Fault::new(at, format!("unknown {kind} `{}`", clip(name))).suggesting(suggestion)
 }
 
-/// The handlers or the secrets, each under a well-formed name.
-fn declared<V, T>(
+/// Handlers, secrets or stores, each under a well-formed name.
+pub(super) fn declared<V, T>(
     kind: &str,
     entries: Entries<V>,
-    read: impl Fn(&Word, V) -> Result<T, Fault>,
+    mut read: impl FnMut(&Word, V) -> Result<T, Fault>,
 ) -> Result<BTreeMap<String, T>, Fault> {
     let mut map = BTreeMap::new();
     for (name, value) in entries.0 {
         if !is_name(&name.value) {
-            let message = format!("`{}` is no name for a {kind}", clip(&name.value));
-            let cure =
-                format!("write at most {MAX_NAME} letters, digits, `_` and `-`, with a letter or `_` first");
-            return Err(Fault::new(name.referenced.into(), message).suggesting(Some(cure)));
+            return Err(not_a_name(kind, &name));
         }
         let value = read(&name, value)?;
         map.insert(name.value, value);
@@ -183,7 +190,13 @@ fn declared<V, T>(
     Ok(map)
 }
 
-/// Whether a text can name a handler or a secret.
+pub(super) fn not_a_name(kind: &str, name: &Word) -> Fault {
+    let message = format!("`{}` is no name for a {kind}", clip(&name.value));
+    let cure = format!("write at most {MAX_NAME} letters, digits, `_` and `-`, with a letter or `_` first");
+    Fault::new(name.referenced.into(), message).suggesting(Some(cure))
+}
+
+/// Whether a text can name what a document declares.
 pub(super) fn is_name(text: &str) -> bool {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';

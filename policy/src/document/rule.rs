@@ -11,13 +11,11 @@ use serde_saphyr::Spanned;
 use super::{
     Compat, HandlerSource,
     handler::{read_headers, read_status},
-    read::known,
     source::{AnswerWords, RouteKeys, RouteWords, RuleKeys, RuleWords, Word, WordOr, Words},
+    whole::{chain, is_program, params_for_none},
 };
 use crate::{
-    Condition, Fault, PathPattern, Pattern, PatternError,
-    condition::check_method,
-    fault::{Position, clip},
+    Condition, Fault, PathPattern, Pattern, PatternError, condition::check_method, fault::Position,
     pattern::Globs,
 };
 
@@ -251,34 +249,11 @@ impl Rules {
         };
         let at = keys.handlers.at;
         let names = chain(keys.handlers, handlers)?;
-        let program = |name: &String| matches!(handlers.get(name), Some(HandlerSource::Wasm { .. }));
-        if keys.params.is_some() && !names.iter().any(program) {
-            return Err(Fault::new(at, "`params` are for handlers with `wasm`, and none of these is one"));
+        if keys.params.is_some() && !names.iter().any(|name| is_program(name, handlers)) {
+            return Err(params_for_none(at));
         }
         Ok(Route { entry, handlers: names, params: keys.params })
     }
-}
-
-/// In their order. A program behind `inject` is refused: it would be handed secrets that nobody granted to it.
-fn chain(words: Words, handlers: &BTreeMap<String, HandlerSource>) -> Result<Vec<String>, Fault> {
-    if words.list.is_empty() {
-        return Err(Fault::new(words.at, "no handler is named"));
-    }
-    let mut injected = false;
-    let checked = |word: Word| {
-        let at = Position::from(word.referenced);
-        let name = known("handler", word, handlers)?;
-        match handlers.get(&name) {
-            Some(HandlerSource::Wasm { .. }) if injected => {
-                let message = format!("`{}` would see the secrets that are injected before it", clip(&name));
-                return Err(Fault::new(at, message).suggesting(Some("name it before them".to_owned())));
-            }
-            Some(handler) => injected |= handler.injects_secrets(),
-            None => {}
-        }
-        Ok(name)
-    };
-    words.list.into_iter().map(checked).collect()
 }
 
 impl Answer {

@@ -15,6 +15,7 @@ use serde::{
 use serde_json::Value;
 use serde_saphyr::{Error, Spanned};
 
+use super::{store::StoreWords, wasm::RateLimitWords};
 use crate::{
     Fault,
     fault::{Position, clip, did_you_mean},
@@ -46,7 +47,9 @@ pub(crate) struct Source {
     pub(crate) raw: Vec<RuleWords>,
     pub(crate) passthrough: Vec<RuleWords>,
     pub(crate) handlers: Entries<HandlerWords>,
+    pub(crate) tail: Vec<Word>,
     pub(crate) secrets: Entries<SecretWords>,
+    pub(crate) stores: Entries<StoreWords>,
     pub(crate) resolve: Entries<Words>,
     pub(crate) dns: DnsWords,
     pub(crate) upstream_roots: Vec<Word>,
@@ -64,6 +67,15 @@ pub(crate) struct OverrideSource {
     pub(crate) outbound_by_host: Entries<RouteWords>,
     #[serde(deserialize_with = "some")]
     pub(crate) outbound: Option<RouteWords>,
+    pub(crate) handlers: Entries<ComponentWords>,
+}
+
+/// The keys of a component.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ComponentWords {
+    pub(crate) wasm: Word,
+    pub(crate) sha256: Option<Word>,
 }
 
 /// An entry of a list: a pattern, or keys.
@@ -123,7 +135,7 @@ pub(crate) struct AnswerWords {
 
 /// The keys of a handler; which of them go together is judged later.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct HandlerWords {
     #[serde(default, deserialize_with = "some")]
     pub(crate) inject: Option<Entries<Word>>,
@@ -132,8 +144,18 @@ pub(crate) struct HandlerWords {
     #[serde(default, deserialize_with = "some")]
     pub(crate) respond: Option<RespondWords>,
     pub(crate) wasm: Option<Word>,
+    pub(crate) sha256: Option<Word>,
+    pub(crate) version: Option<Word>,
     pub(crate) secrets: Option<Spanned<Vec<Word>>>,
     pub(crate) params: Option<Spanned<Value>>,
+    pub(crate) config: Option<Spanned<Entries<Word>>>,
+    pub(crate) keyvalue: Option<Spanned<Entries<Word>>>,
+    pub(crate) state: Option<Spanned<Entries<Word>>>,
+    pub(crate) blobstore: Option<Spanned<Entries<Word>>>,
+    pub(crate) rate_limits: Option<Spanned<Entries<RateLimitWords>>>,
+    pub(crate) fetch: Option<Spanned<Vec<RuleWords>>>,
+    pub(crate) calls: Option<Spanned<u32>>,
+    pub(crate) on_error: Option<Word>,
 }
 
 /// The keys of `deny`.

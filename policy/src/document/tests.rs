@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 
 mod faults;
+pub(crate) mod wasm;
 
 const WHOLE: &str = r#"
 deniedHosts: [evil.test, 'https://*.bad.test:443']
@@ -79,10 +80,9 @@ fn the_handlers_of_a_document() {
     let secret = |name: &str| TemplatePart::Secret(name.to_owned());
     let authorization =
         vec![text("Bearer "), secret("API_TOKEN"), text(", ${x} $5 "), secret("OTHER"), text(".")];
-    let wasm = |path: &str, secrets: &[&str], params| HandlerSource::Wasm {
-        path: path.into(),
-        secrets: words(secrets),
-        params,
+    let wasm = |path: &str, secrets: &[&str], params| {
+        let bare = wasm::bare(ComponentSource::Path { path: path.into(), sha256: None });
+        HandlerSource::Wasm(Box::new(WasmSource { secrets: words(secrets), params, ..bare }))
     };
     for (name, wanted) in [
         (

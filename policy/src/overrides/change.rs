@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::{Overrides, without};
+use super::{Overrides, component, without};
 use crate::{
-    Document, Entry, Fault, Origin, Pattern, PatternError,
+    ComponentSource, Document, Entry, Fault, Origin, Pattern, PatternError,
     document::{
-        Entries, RouteKeys, RouteWords, RuleWords, Rules, Word, WordOr, Words, allowed_entry, catch_all,
-        denied_entry, one_or_many, parse, parse_body, routes, some, unknown_key,
+        ComponentWords, Entries, RouteKeys, RouteWords, RuleWords, Rules, Word, WordOr, Words, allowed_entry,
+        catch_all, denied_entry, one_or_many, parse, parse_body, program, routes, some, unknown_key,
     },
     fault::Position,
 };
 
-/// What can be asked for, by Cloudflare's names.
+/// What can be asked for, as far as it goes by Cloudflare's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Handlers for every host that has none of its own.
@@ -42,13 +42,17 @@ pub enum Verb {
     RemoveAllowedHost,
     /// One less.
     RemoveDeniedHost,
+    /// Another component for a handler of the document.
+    SetHandler,
+    /// The document's again.
+    ResetHandler,
     /// The document alone.
     Clear,
 }
 
 impl Verb {
     /// All that there are.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::SetOutboundHandler,
         Self::RemoveOutboundHandler,
         Self::SetOutboundByHost,
@@ -60,6 +64,8 @@ impl Verb {
         Self::DenyHost,
         Self::RemoveAllowedHost,
         Self::RemoveDeniedHost,
+        Self::SetHandler,
+        Self::ResetHandler,
         Self::Clear,
     ];
 
@@ -77,6 +83,8 @@ impl Verb {
             Self::DenyHost => "denyHost",
             Self::RemoveAllowedHost => "removeAllowedHost",
             Self::RemoveDeniedHost => "removeDeniedHost",
+            Self::SetHandler => "setHandler",
+            Self::ResetHandler => "resetHandler",
             Self::Clear => "clear",
         }
     }
@@ -108,10 +116,7 @@ impl Overrides {
                 next.set_outbound_by_host(&entry.pattern, rules.routes(&entry, words, handlers)?);
             }
             Verb::SetOutboundByHosts => {
-                let Hosts { hosts } = parse_body::<Hosts<Entries<ServedWords>>>(body)?;
-                let read = |(host, words): (Word, ServedWords)| Ok((host, words.routes()?));
-                let entries = hosts.0.into_iter().map(read).collect::<Result<_, Fault>>()?;
-                next.outbound_by_host = routes(Vec::new(), Entries(entries), &mut rules, handlers)?;
+                next.outbound_by_host = routes(Vec::new(), served_hosts(body)?, &mut rules, handlers)?;
             }
             Verb::RemoveOutboundByHost => next.remove_outbound_by_host(&pattern(body, &mut rules)?),
             Verb::SetAllowedHosts => {
@@ -138,6 +143,11 @@ impl Overrides {
                 let now = self.denied_now(document, &mut rules)?;
                 next.denied_hosts = without(now, &pattern(body, &mut rules)?).or(next.denied_hosts);
             }
+            Verb::SetHandler => next.handlers.extend([set_handler(body, document)?]),
+            Verb::ResetHandler => {
+                let Name { name } = parse_body(body)?;
+                next.handlers.remove(&program(name, handlers)?);
+            }
             Verb::Clear => {
                 let Nothing {} = parse(body)?;
                 next = Self::default();
@@ -145,6 +155,12 @@ impl Overrides {
         }
         Ok(next)
     }
+}
+
+/// A handler of the document, with the component that it is to run.
+fn set_handler(body: &str, document: &Document) -> Result<(String, ComponentSource), Fault> {
+    let SetHandler { name, wasm, sha256 } = parse_body(body)?;
+    component(name, ComponentWords { wasm, sha256 }, document)
 }
 
 /// No key at all.
@@ -162,6 +178,20 @@ struct Host<T> {
 #[serde(deny_unknown_fields)]
 struct Hosts<T> {
     hosts: T,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Name {
+    name: Word,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetHandler {
+    name: Word,
+    wasm: Word,
+    sha256: Option<Word>,
 }
 
 /// A rule that names handlers, under any of the keys by which Cloudflare's API does.
@@ -231,6 +261,13 @@ fn served(body: &str) -> Result<(Option<Word>, RouteWords), Fault> {
     let (host, keys) = value.route()?;
     let list = vec![Spanned { value: WordOr::Keys(keys), referenced, defined }];
     Ok((host, RouteWords { at: referenced.into(), list }))
+}
+
+/// Rules by their patterns.
+fn served_hosts(body: &str) -> Result<Entries<RouteWords>, Fault> {
+    let Hosts { hosts } = parse_body::<Hosts<Entries<ServedWords>>>(body)?;
+    let read = |(host, words): (Word, ServedWords)| Ok((host, words.routes()?));
+    hosts.0.into_iter().map(read).collect::<Result<_, Fault>>().map(Entries)
 }
 
 /// The one entry that is the whole body.

@@ -221,6 +221,79 @@ fn there_are_bounds() {
     assert!(more.under(&document).unwrap_err().message.contains("more than 1000 patterns"));
 }
 
+const HASH: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+#[test]
+fn a_component_is_set_and_reset() {
+    let document = document();
+    let set = |wasm: &str| format!(r#"{{"name":"wasm","wasm":"{wasm}"}}"#);
+    let Some(crate::HandlerSource::Wasm(source)) = document.handlers.get("wasm") else { panic!() };
+    let overrides = changed(&document, &[(Verb::SetHandler, &set("/new.wasm"))]);
+    assert_eq!(overrides.to_json(), r#"{"handlers":{"wasm":{"wasm":"/new.wasm"}}}"#);
+    let new = ComponentSource::Path { path: "/new.wasm".into(), sha256: None };
+    assert_eq!(overrides.component("wasm", source), &new);
+    assert_eq!(overrides.component("other", source), &source.component);
+    let hashed = overrides.change(Verb::SetHandler, &set(HASH), &document).unwrap();
+    assert!(matches!(hashed.component("wasm", source), ComponentSource::Hash(_)));
+    assert_eq!(Overrides::parse(&hashed.to_json(), &document), Ok(hashed.clone()));
+    let body = set("/a.wasm").replace('}', &format!(r#","sha256":"{}"}}"#, HASH[7..].to_uppercase()));
+    let pinned = hashed.change(Verb::SetHandler, &body, &document).unwrap();
+    let wanted = format!(r#"{{"handlers":{{"wasm":{{"sha256":"{}","wasm":"/a.wasm"}}}}}}"#, &HASH[7..]);
+    assert_eq!(pinned.to_json(), wanted);
+    assert_eq!(Overrides::parse(&wanted, &document), Ok(pinned.clone()));
+    let reset = pinned.change(Verb::ResetHandler, r#"{"name":"wasm"}"#, &document).unwrap();
+    assert_eq!(reset, Overrides::default());
+    assert_eq!(reset.change(Verb::ResetHandler, r#"{"name":"wasm"}"#, &document), Ok(reset.clone()));
+    assert_eq!(pinned.change(Verb::Clear, "", &document), Ok(reset));
+}
+
+#[test]
+fn faults_of_components() {
+    let document = document();
+    let absolute = "at run time there is no folder that a relative path starts from; write an absolute path";
+    for (verb, body, wanted) in [
+        (Verb::SetHandler, "{}", "1:1: missing field `name`"),
+        (Verb::SetHandler, r#"{"name":"wasm"}"#, "1:2: missing field `wasm`"),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":"/w","params":1}"#, "1:28: unknown key `params`"),
+        (
+            Verb::SetHandler,
+            r#"{"name":"wsm","wasm":"/w"}"#,
+            "1:9: unknown handler `wsm`; did you mean `wasm`?",
+        ),
+        (
+            Verb::SetHandler,
+            r#"{"name":"two","wasm":"/w"}"#,
+            "1:9: `two` is a handler with `respond`, and only those with `wasm` run a component",
+        ),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":"w"}"#, &format!("1:23: {absolute}")),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":"./w"}"#, &format!("1:23: {absolute}")),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":""}"#, "1:23: the file name is empty"),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":"sha256:0"}"#, "1:23: `0` is no SHA-256"),
+        (Verb::SetHandler, r#"{"name":"wasm","wasm":"/w","sha256":"x"}"#, "1:37: `x` is no SHA-256"),
+        (
+            Verb::SetHandler,
+            &format!(r#"{{"name":"wasm","wasm":"{HASH}","sha256":"{}"}}"#, &HASH[7..]),
+            "1:106: `wasm` says already what the content must be",
+        ),
+        (Verb::ResetHandler, r#"{"name":"none"}"#, "1:9: unknown handler `none`"),
+        (Verb::ResetHandler, r#"{"name":"one"}"#, "1:9: `one` is a handler with `deny`"),
+    ] {
+        let fault = Overrides::default().change(verb, body, &document).unwrap_err().to_string();
+        assert!(fault.starts_with(wanted), "{verb:?} {body}: {fault}");
+    }
+    let relative = Overrides::parse(r#"{"handlers":{"wasm":{"wasm":"w"}}}"#, &document).unwrap_err();
+    assert_eq!((relative.column, relative.message.starts_with("at run time")), (29, true), "{relative}");
+    assert!(Overrides::parse(r#"{"handlers":{"wasm":{"wasm":"/w","calls":1}}}"#, &document).is_err());
+    let set = changed(&document, &[(Verb::SetHandler, r#"{"name":"wasm","wasm":"/w"}"#)]);
+    for (text, wanted) in [
+        ("", "unknown handler `wasm`"),
+        ("handlers: { wasm: { deny: {} } }", "`wasm` is a handler with `deny`"),
+    ] {
+        let fault = set.under(&Document::parse(text).unwrap()).unwrap_err().to_string();
+        assert!(fault.contains(wanted), "{fault}");
+    }
+}
+
 fn change() -> impl Strategy<Value = (Verb, String)> {
     let host = prop_oneof![
         "[ab]\\.test",
@@ -230,7 +303,7 @@ fn change() -> impl Strategy<Value = (Verb, String)> {
     ];
     let handler = prop::sample::select(&["one", "two", "wasm"]);
     (0..Verb::ALL.len(), host, handler, "\\PC{0,4}").prop_map(|(verb, host, handler, text)| {
-        let verb = Verb::ALL[verb];
+        let (verb, path) = (Verb::ALL[verb], format!("/{text}"));
         let params = if handler == "wasm" { serde_json::json!({ text: [1.5, null] }) } else { Value::Null };
         let body = match verb {
             Verb::RemoveOutboundHandler | Verb::Clear => serde_json::json!({}),
@@ -240,6 +313,9 @@ fn change() -> impl Strategy<Value = (Verb, String)> {
             }
             Verb::SetOutboundByHosts => serde_json::json!({ "hosts": { host: handler } }),
             Verb::SetAllowedHosts | Verb::SetDeniedHosts => serde_json::json!({ "hosts": [host] }),
+            Verb::SetHandler if handler == "one" => serde_json::json!({ "name": "wasm", "wasm": HASH }),
+            Verb::SetHandler => serde_json::json!({ "name": "wasm", "wasm": path }),
+            Verb::ResetHandler => serde_json::json!({ "name": "wasm" }),
             _ => serde_json::json!({ "host": host }),
         };
         (verb, body.to_string())

@@ -4,14 +4,14 @@
 //! said. The time grows with the number of entries and not with its square.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
 };
 
 use super::{Policy, list::List};
 use crate::{
     CanonicalHost, Compat, Condition, Document, Enforcement, Entry, HandlerSource, Origin, Overrides,
-    Pattern, Scheme, host::Kind, pattern::Target,
+    Pattern, Scheme, StoreSource, host::Kind, pattern::Target,
 };
 
 /// Rules with one pattern that are compared with each other.
@@ -45,7 +45,9 @@ impl Document {
         odd.outbound();
         odd.unseen();
         odd.resolve();
+        odd.handlers();
         odd.secrets();
+        odd.stores();
         odd.found
     }
 }
@@ -218,13 +220,41 @@ impl<'a> Odd<'a> {
                 HandlerSource::Inject(headers) => {
                     used.extend(headers.iter().flat_map(|(_, value)| value.secrets()))
                 }
-                HandlerSource::Wasm { secrets, .. } => used.extend(secrets.iter().map(String::as_str)),
+                HandlerSource::Wasm(wasm) => used.extend(wasm.secrets.iter().map(String::as_str)),
                 HandlerSource::Deny { .. } | HandlerSource::Respond { .. } => {}
             }
         }
-        for name in self.document.secrets.keys().filter(|name| !used.contains(name.as_str())) {
-            let message = format!("secret `{name}` is given to no handler");
-            self.found.push(Warning { origin: None, message, suggestion: None });
+        used.extend(self.document.stores.values().flat_map(StoreSource::secrets));
+        self.unused(&self.document.secrets, &used, |name| format!("secret `{name}` is given to no handler"));
+    }
+
+    fn handlers(&mut self) {
+        let document = self.document;
+        let routes = document.outbound_by_host.iter().chain(&document.outbound);
+        let used = routes.flat_map(|route| &route.handlers).chain(&document.tail).map(String::as_str);
+        let told = |name: &str| format!("handler `{name}` serves nothing unless it is set at run time");
+        self.unused(&document.handlers, &used.collect(), told);
+    }
+
+    fn stores(&mut self) {
+        let document = self.document;
+        let mut used: HashSet<&str> = HashSet::new();
+        for handler in document.handlers.values() {
+            let HandlerSource::Wasm(wasm) = handler else { continue };
+            let maps = [&wasm.keyvalue, &wasm.state, &wasm.blobstore];
+            used.extend(maps.into_iter().flat_map(|map| map.values()).map(String::as_str));
+        }
+        self.unused(&document.stores, &used, |name| format!("store `{name}` is given to no handler"));
+    }
+
+    fn unused<V>(
+        &mut self,
+        declared: &BTreeMap<String, V>,
+        used: &HashSet<&str>,
+        told: impl Fn(&str) -> String,
+    ) {
+        for name in declared.keys().filter(|name| !used.contains(name.as_str())) {
+            self.found.push(Warning { origin: None, message: told(name), suggestion: None });
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{HEAD_TIMEOUT, answer::Problem, caller};
 use crate::{
     config::{Document, MAX_DOCUMENT, Part},
-    instance::{ChangeError, Changed, Expected, Instance},
+    instance::{ChangeError, Changed, Expected, Instance, Same},
 };
 
 /// What to change, if what is expected is in force.
@@ -83,11 +83,15 @@ impl Change {
                 instance.change("PUT /v1/policy", Document::merge(parts.clone()), &self.expected)
             }
             What::Overrides(text) => {
-                instance.change_overrides(&self.expected, |_, document| Overrides::parse(text, document))
+                let parse = |_: &Overrides, document: &_| Overrides::parse(text, document);
+                instance.change_overrides(&self.expected, Same::Nothing, parse)
             }
-            What::Verb(verb, body) => instance.change_overrides(&self.expected, |overrides, document| {
-                overrides.change(*verb, body, document)
-            }),
+            What::Verb(verb, body) => {
+                // Whoever names a file once more has made it anew.
+                let same = if *verb == Verb::SetHandler { Same::LoadedAgain } else { Same::Nothing };
+                let change = |overrides: &Overrides, document: &_| overrides.change(*verb, body, document);
+                instance.change_overrides(&self.expected, same, change)
+            }
         }
     }
 }

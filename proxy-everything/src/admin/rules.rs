@@ -37,13 +37,14 @@ pub(super) fn rules(instance: &Instance) -> (Value, u64) {
     (told, generation.number())
 }
 
-/// The lists of which the document's does not count, or not alone.
+/// The keys of which the document's do not count, or not alone.
 fn set(overrides: &Overrides) -> Value {
     let set = [
         ("deniedHosts", overrides.denied_hosts.is_some()),
         ("allowedHosts", overrides.allowed_hosts.is_some()),
         ("outboundByHost", !overrides.outbound_by_host.is_empty()),
         ("outbound", !overrides.outbound.is_empty()),
+        ("handlers", !overrides.handlers.is_empty()),
     ];
     set.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key).collect()
 }

@@ -10,11 +10,15 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use handlers::Logs;
 use http::{Method, StatusCode, Uri};
 use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
-use super::{Decision, Kind, Record, record::Monitored};
+use super::{
+    Decision, Kind, Record,
+    record::{LogLine, Monitored},
+};
 use crate::{
     error::{ExchangeError, UpstreamError},
     instance::Instance,
@@ -64,6 +68,7 @@ impl Notes {
 pub struct ExchangeTrail {
     instance: Arc<Instance>,
     notes: Arc<Notes>,
+    logs: Logs,
     record: Record,
 }
 
@@ -81,7 +86,7 @@ impl ExchangeTrail {
             began: Instant::now(),
             ..connection.clone()
         };
-        Self { instance, notes: Arc::default(), record }
+        Self { instance, notes: Arc::default(), logs: Logs::default(), record }
     }
 
     /// What is learned on the way.
@@ -92,6 +97,16 @@ impl ExchangeTrail {
     /// The id that a refusal names.
     pub fn request_id(&self) -> Arc<str> {
         self.record.request.clone().unwrap_or_default()
+    }
+
+    /// Where the workload asked from.
+    pub fn source(&self) -> SocketAddr {
+        self.record.source
+    }
+
+    /// Takes what handlers write.
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
     }
 
     /// The request line, before it is known whether it makes sense.
@@ -150,6 +165,9 @@ impl Drop for ExchangeTrail {
         self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
+        let (lines, dropped) = self.logs.take();
+        self.record.log = lines.into_iter().map(LogLine::from).collect();
+        self.record.log_dropped = dropped;
         self.record.end();
         self.instance.audit.write(&self.record, &self.instance.records);
     }

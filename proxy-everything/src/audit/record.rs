@@ -127,6 +127,12 @@ pub struct Record {
     /// What went wrong, a word from docs/errors.md.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
+    /// What handlers wrote while they served it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
+    /// Lines that were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub log_dropped: u32,
     /// For the duration.
     #[serde(skip)]
     pub began: Instant,
@@ -139,6 +145,27 @@ pub struct Monitored {
     pub reason: &'static str,
     /// The rule that would have refused.
     pub rule: String,
+}
+
+/// A line that a handler wrote, without the secrets that it was granted.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogLine {
+    /// The handler's name.
+    pub handler: Arc<str>,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// What it wrote.
+    pub message: String,
+}
+
+impl From<handlers::Line> for LogLine {
+    fn from(line: handlers::Line) -> Self {
+        Self { handler: line.handler, level: line.level.as_str(), message: line.message }
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Longer paths are cut, so that no request can make a line of any length it likes.
@@ -179,6 +206,8 @@ impl Record {
             milliseconds: 0,
             upstream: None,
             error: None,
+            log: Vec::new(),
+            log_dropped: 0,
             began: Instant::now(),
         }
     }
@@ -240,6 +269,8 @@ mod tests {
             milliseconds: 0,
             upstream: None,
             error: Some("host_denied"),
+            log: Vec::new(),
+            log_dropped: 0,
             began: Instant::now(),
         }
     }

@@ -57,6 +57,28 @@ pub enum OverrideVerb {
     RemoveAllowedHost(Host),
     /// Deny a host no more
     RemoveDeniedHost(Host),
+    /// Run another component for a handler of the document; all else about the handler stays
+    SetHandler {
+        /// The handler
+        name: String,
+        /// A file, or `sha256:` and the hash of a component that was loaded before
+        #[arg(value_parser = component)]
+        wasm: String,
+        /// What the SHA-256 of the file must be
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        target: Target,
+    },
+    /// The document's component again, for one handler
+    ResetHandler {
+        /// The handler
+        name: String,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        target: Target,
+    },
     /// Take back all that was set: the document alone is in force
     Clear(Target),
 }
@@ -155,6 +177,14 @@ impl OverrideVerb {
             Self::DenyHost(host) => of_host(Verb::DenyHost, host),
             Self::RemoveAllowedHost(host) => of_host(Verb::RemoveAllowedHost, host),
             Self::RemoveDeniedHost(host) => of_host(Verb::RemoveDeniedHost, host),
+            Self::SetHandler { name, wasm, sha256, target } => {
+                let mut body = json!({ "name": name, "wasm": wasm });
+                if let (Some(body), Some(sha256)) = (body.as_object_mut(), sha256) {
+                    body.insert("sha256".into(), sha256.into());
+                }
+                (Verb::SetHandler, body, target)
+            }
+            Self::ResetHandler { name, target } => (Verb::ResetHandler, json!({ "name": name }), target),
             Self::Clear(target) => (Verb::Clear, json!({}), target),
         };
         Ok(Asked { verb, body, target })
@@ -163,6 +193,15 @@ impl OverrideVerb {
 
 fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The proxy has a folder of its own, where a relative path would lead elsewhere.
+fn component(text: &str) -> Result<String, String> {
+    if text.starts_with("sha256:") {
+        return Ok(text.to_owned());
+    }
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    path.into_os_string().into_string().map_err(|_| "the path is not UTF-8".to_owned())
 }
 
 /// No pattern begins with a brace.

@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use bytes::Bytes;
 use handlers::{Chain, Deny, Handler, Inject, Named, Respond, ScriptSettings, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use policy::{HandlerSource, Policy, Template, TemplatePart};
+use policy::{
+    ComponentSource, ContentHash, HandlerSource, Overrides, Policy, Template, TemplatePart, WasmSource,
+};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings, secrets};
@@ -19,11 +22,12 @@ type Secrets = BTreeMap<String, Arc<Secret>>;
 pub(super) fn bindings(
     policy: &Policy,
     document: &Document,
+    overrides: &Overrides,
     limits: &Limits,
     surroundings: Surroundings<'_>,
 ) -> Result<Vec<Bound>, ConfigError> {
     let secrets = secrets::read(document, surroundings.visible)?;
-    let make = Make { secrets: &secrets, engine: surroundings.engine, limits };
+    let make = Make { secrets: &secrets, overrides, engine: surroundings.engine, limits };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
         named.insert(name.as_str(), make.named(name, source, None)?);
@@ -32,7 +36,7 @@ pub(super) fn bindings(
         let mut chain = Vec::with_capacity(binding.handlers.len());
         for name in &binding.handlers {
             let handler = match (document.parsed.handlers.get(name), &binding.params) {
-                (Some(source @ HandlerSource::Wasm { .. }), Some(params)) => {
+                (Some(source @ HandlerSource::Wasm(_)), Some(params)) => {
                     Some(make.named(name, source, Some(params))?)
                 }
                 _ => named.get(name.as_str()).cloned(),
@@ -66,8 +70,17 @@ fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -> Result<T,
     with(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })
 }
 
+fn check(bytes: &[u8], expected: Option<ContentHash>) -> Result<(), String> {
+    let found = ContentHash(Sha256::digest(bytes).into());
+    match expected {
+        Some(expected) if expected != found => Err(format!("its SHA-256 is {found}, and not {expected}")),
+        _ => Ok(()),
+    }
+}
+
 struct Make<'a> {
     secrets: &'a Secrets,
+    overrides: &'a Overrides,
     engine: &'a LazyEngine,
     limits: &'a Limits,
 }
@@ -104,21 +117,31 @@ impl Make<'_> {
                 let headers = headers.iter().map(plain).collect::<Result<_, _>>().map_err(wrong)?;
                 Ok(Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) }))
             }
-            HandlerSource::Wasm { path, secrets, params } => {
-                let component = read(path, |path| fs::read(path))?;
-                let granted =
-                    secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
-                let settings = ScriptSettings {
-                    name: name.into(),
-                    params: given.unwrap_or(params).clone(),
-                    secrets: granted.collect(),
-                    limits: self.limits.script(),
-                };
-                let engine = self.engine.get().map_err(|error| wrong(error.to_string()))?;
-                let script = engine.load(&component, settings);
-                script.map(Handler::Script).map_err(|error| wrong(error.to_string()))
-            }
+            HandlerSource::Wasm(wasm) => self.script(name, wasm, given),
         }
+    }
+
+    /// Runs the component that was set at run time, if one was.
+    fn script(&self, name: &str, wasm: &WasmSource, given: Option<&Value>) -> Result<Handler, ConfigError> {
+        let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
+        let granted =
+            wasm.secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
+        let settings = ScriptSettings {
+            name: name.into(),
+            params: given.unwrap_or(&wasm.params).clone(),
+            secrets: granted.collect(),
+            limits: self.limits.script(),
+        };
+        let engine = || self.engine.get().map_err(|error| wrong(error.to_string()));
+        let script = match self.overrides.component(name, wasm) {
+            ComponentSource::Path { path, sha256 } => {
+                let bytes = read(path, |path| fs::read(path))?;
+                check(&bytes, *sha256).map_err(|reason| wrong(format!("{}: {reason}", path.display())))?;
+                engine()?.load(&bytes, settings)
+            }
+            ComponentSource::Hash(hash) => engine()?.load_known(hash.0, settings),
+        };
+        script.map(Handler::Script).map_err(|error| wrong(error.to_string()))
     }
 
     fn headers(&self, headers: &[(String, Template)]) -> Result<HeaderMap, String> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use handlers::Secret;
-use policy::{HandlerSource, SecretSource};
+use policy::{ComponentSource, HandlerSource, SecretSource};
 
 use super::{ConfigError, Document};
 use crate::{capture::HIDDEN_DIR, hidden::below_any};
@@ -80,7 +80,10 @@ pub fn secret_files(document: &Document) -> BTreeSet<PathBuf> {
 /// The files that `document` goes by, programs and roots: the workload must not be able to change them.
 pub fn trusted_files(document: &Document) -> Vec<PathBuf> {
     let program = |source: &HandlerSource| match source {
-        HandlerSource::Wasm { path, .. } => Some(path.clone()),
+        HandlerSource::Wasm(wasm) => match &wasm.component {
+            ComponentSource::Path { path, .. } => Some(path.clone()),
+            ComponentSource::Hash(_) => None,
+        },
         _ => None,
     };
     let roots = document.parsed.upstream_roots.iter().cloned();

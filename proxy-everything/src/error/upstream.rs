@@ -38,6 +38,9 @@ pub enum UpstreamError {
     /// The response did not begin in time.
     #[error("the upstream did not answer in time")]
     HeadTimeout,
+    /// It switched to a protocol that it was not asked for.
+    #[error("the upstream switched to a protocol that it was not asked for")]
+    Upgrade,
     /// The connection broke, or what came was not HTTP.
     #[error("the upstream broke off or did not speak HTTP")]
     Broke(Arc<hyper_util::client::legacy::Error>),
@@ -52,7 +55,9 @@ impl UpstreamError {
             }
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Broke(_) => StatusCode::BAD_GATEWAY,
+            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Upgrade | Self::Broke(_) => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 
@@ -68,6 +73,7 @@ impl UpstreamError {
             Self::Tls(fault) => fault.kind(),
             Self::TlsTimeout => "upstream_tls_timeout",
             Self::HeadTimeout => "upstream_timeout",
+            Self::Upgrade => "upstream_upgrade",
             Self::Broke(_) => "upstream_broke",
         }
     }

@@ -28,9 +28,19 @@ use crate::{
     in_force::{InForce, Rules},
 };
 
-/// Opens connections for the pool.
+/// Opens connections for a pool.
 #[derive(Clone)]
-pub(super) struct Connector(Arc<Inner>);
+pub(super) struct Connector {
+    inner: Arc<Inner>,
+    versions: Versions,
+}
+
+/// What is offered to the upstream (RFC 7301).
+#[derive(Clone, Copy)]
+enum Versions {
+    Both,
+    Http1,
+}
 
 struct Inner {
     rules: Rules,
@@ -41,15 +51,20 @@ struct Inner {
 
 impl Connector {
     pub(super) fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
-        let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self(Arc::new(Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits }))
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let inner = Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits };
+        Self { inner: Arc::new(inner), versions: Versions::Both }
+    }
+
+    /// The same for HTTP/1.1 alone.
+    pub(super) fn http1(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), versions: Versions::Http1 }
     }
 
     /// Within `connectTimeoutMs`, the look-up of the name included: the workload has nothing else to wait for.
     pub(super) async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let dialled = self.0.dial(tunnel.scheme, &tunnel.to);
-        timeout(self.0.limits.connect(), dialled).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
+        let dialled = self.inner.dial(tunnel.scheme, &tunnel.to);
+        timeout(self.inner.limits.connect(), dialled).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }
 }
 
@@ -65,13 +80,13 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.connect(&uri).await.map(TokioIo::new) })
+        let Self { inner, versions } = self.clone();
+        Box::pin(async move { inner.connect(&uri, versions).await.map(TokioIo::new) })
     }
 }
 
 impl Inner {
-    async fn connect(&self, uri: &Uri) -> Result<UpstreamStream, UpstreamError> {
+    async fn connect(&self, uri: &Uri, versions: Versions) -> Result<UpstreamStream, UpstreamError> {
         let scheme = if uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
         // The URI was made from a canonical authority, so this only ever succeeds.
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
@@ -82,7 +97,7 @@ impl Inner {
         match scheme {
             Scheme::Http => Ok(UpstreamStream::plain(tcp, address, self.revoked(scheme, authority, address))),
             Scheme::Https => {
-                let stream = self.in_force.hold(allowed, self.handshake(tcp, &authority)).await?;
+                let stream = self.in_force.hold(allowed, self.handshake(tcp, &authority, versions)).await?;
                 Ok(UpstreamStream::tls(stream, address, self.revoked(scheme, authority, address)))
             }
         }
@@ -135,13 +150,19 @@ impl Inner {
         &self,
         tcp: TcpStream,
         authority: &Authority,
+        versions: Versions,
     ) -> Result<TlsStream<TcpStream>, UpstreamError> {
         let name = match (authority.host.name(), authority.host.address()) {
             (Some(name), _) => ServerName::try_from(name.to_owned()).map_err(|_| TlsFault::WrongName),
             (None, Some(ip)) => Ok(ServerName::from(ip)),
             (None, None) => Err(TlsFault::WrongName),
         };
-        let handshake = self.tls.connect(name.map_err(UpstreamError::Tls)?, tcp);
+        let alpn = match versions {
+            Versions::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Versions::Http1 => vec![b"http/1.1".to_vec()],
+        };
+        let tls = self.tls.with_alpn(alpn);
+        let handshake = tls.connect(name.map_err(UpstreamError::Tls)?, tcp);
         let stream =
             timeout(self.limits.tls_handshake(), handshake).await.map_err(|_| UpstreamError::TlsTimeout)?;
         stream.map_err(|error| UpstreamError::Tls(error.into()))

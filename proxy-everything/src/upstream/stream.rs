@@ -21,7 +21,8 @@ use tokio_rustls::client::TlsStream;
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamAddress(pub SocketAddr);
 
-pub(super) struct UpstreamStream {
+/// One connection.
+pub struct UpstreamStream {
     transport: Transport,
     address: SocketAddr,
     /// None once it is.
@@ -52,13 +53,18 @@ impl UpstreamStream {
                 return Ok(());
             }
             self.revoked = None;
-            let tcp = match &self.transport {
-                Transport::Plain(stream) => stream,
-                Transport::Tls(stream) => stream.get_ref().0,
-            };
-            tcp.set_zero_linger()?;
+            self.abandon()?;
         }
         Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    /// From now on closing it resets it.
+    pub(crate) fn abandon(&self) -> io::Result<()> {
+        let tcp = match &self.transport {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => stream.get_ref().0,
+        };
+        tcp.set_zero_linger()
     }
 }
 

@@ -46,6 +46,7 @@ export async function program(): Promise<string> {
   await sandbox.setOutboundHandler<Open>('someDoors', { open: [] });
   const { generation } = await sandbox.denyHost({ host: 'door.test', paths: ['/private/**'] });
   await sandbox.ifGeneration(generation).setOutboundByHosts({ 'a.test': 'someDoors', 'b.test': { method: 'someDoors' } });
+  await sandbox.setHandler('watch', '/watch.wasm').then(() => sandbox.resetHandler('watch'));
   await sandboxes(Layers, { stateDir: '/state', entrypoints: [Speaker] }).get('two').speak();
   const { stdout } = await sandbox.exec('true', { timeout: 1000 });
   // @ts-expect-error: params of another type

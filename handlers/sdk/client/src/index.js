@@ -1,4 +1,4 @@
-// What programs import in Node; `handler.js` stands for it in components.
+// What programs import in Node; in components the SDK's own classes stand for it.
 
 export * from './errors.js';
 export { Container, Sandbox, WorkerEntrypoint, outboundParams } from './container.js';

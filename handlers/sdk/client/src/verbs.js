@@ -54,6 +54,16 @@ export class Verbs {
     return this.#change('removeDeniedHost', { host });
   }
 
+  /** Another component for a handler of the policies that is one; `sha256` is what its content must be. */
+  setHandler(name, wasm, sha256) {
+    return this.#change('setHandler', { name, wasm, sha256 });
+  }
+
+  /** The component of the policies again. */
+  resetHandler(name) {
+    return this.#change('resetHandler', { name });
+  }
+
   /** Takes back all changes: the class and its policies are in force as they were at the start. */
   clear() {
     return this.#change('clear', {});

@@ -1,33 +1,29 @@
-// fetch. The host's import blocks the whole guest, so the fetches of one tick are collected and sent in one call, and
-// the host runs them side by side: `Promise.all` of five fetches takes as long as the slowest.
+// fetch: from a Request to what the loop sends, and from what comes back to a Response.
 
-import { fetch as hostFetch } from 'egress:handler/http@0.1.0';
-
+import { launch } from './loop.js';
+import { piped } from './pipe.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
 
-let waiting = [];
-
-export function fetch(input, init) {
-  return new Promise((resolve, reject) => {
-    // A request of its own only where something changes: `fetch(request)` sends that request as it is.
-    const request = input instanceof Request && init === undefined ? input : new Request(input, init);
-    waiting.push({ request: Request.toHost(request), resolve, reject });
-    if (waiting.length === 1) queueMicrotask(send);
+export async function fetch(input, init) {
+  // A request of its own only where something changes: `fetch(request)` sends that request as it is.
+  const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+  const signal = Request.signalOf(request);
+  signal?.throwIfAborted();
+  const { record, feed } = Request.toHost(request, piped);
+  const { response, drop } = launch(record, feed);
+  if (signal === null) return Response.fromHost(await response, request);
+  let stop;
+  const aborted = new Promise((_, reject) => {
+    stop = () => {
+      drop();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', stop);
   });
-}
-
-function send() {
-  const batch = waiting;
-  waiting = [];
   try {
-    hostFetch(batch.map((one) => one.request)).forEach((result, at) => settle(batch[at], result));
-  } catch (reason) {
-    for (const one of batch) one.reject(reason);
+    return Response.fromHost(await Promise.race([response, aborted]), request);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
-}
-
-function settle({ resolve, reject }, result) {
-  if (result.tag === 'ok') resolve(Response.fromHost(result.val));
-  else reject(new TypeError(result.val));
 }

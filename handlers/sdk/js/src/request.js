@@ -1,6 +1,7 @@
 // Request. One that came from the host keeps its URL in the host's three parts: most handlers pass it on unparsed.
 
-import { BodyStream, Message } from './body.js';
+import { Body, Message } from './body.js';
+import { AbortSignal } from './events.js';
 import { Headers } from './headers.js';
 
 const PARTS = Symbol('a request whose parts are known to be good');
@@ -22,6 +23,7 @@ export class Request extends Message {
   #method;
   #target;
   #headers;
+  #signal;
 
   constructor(input, init = {}) {
     const parts = input === PARTS ? init : partsOf(input, init);
@@ -29,18 +31,26 @@ export class Request extends Message {
     this.#method = parts.method;
     this.#target = parts.target;
     this.#headers = parts.headers;
+    this.#signal = parts.signal ?? null;
   }
 
   static fromHost(record) {
     const { method, headers, body } = record;
-    const parts = { method, target: record, headers: Headers.fromHost(headers), body: BodyStream.fromHost(body) };
+    const parts = { method, target: record, headers: Headers.fromHost(headers), body: Body.fromHost(body) };
     return new Request(PARTS, parts);
   }
 
-  static toHost(request) {
+  // The host's record, and what is to be done for its body when it has been sent.
+  static toHost(request, piped) {
     const { scheme, authority, path } = request.#target;
     const headers = Headers.toHost(request.#headers);
-    return { method: request.#method, scheme, authority, path, headers, body: BodyStream.toHost(request.body) };
+    const { payload, feed } = Body.toHost(Message.bodyOf(request), piped);
+    return { record: { method: request.#method, scheme, authority, path, headers, body: payload }, feed };
+  }
+
+  // Null unless the program gave one.
+  static signalOf(request) {
+    return request.#signal;
   }
 
   static targetOf(request) {
@@ -64,9 +74,15 @@ export class Request extends Message {
     return 'manual';
   }
 
+  get signal() {
+    this.#signal ??= new AbortSignal();
+    return this.#signal;
+  }
+
   clone() {
-    const body = this.body?.twin() ?? null;
-    return new Request(PARTS, { method: this.#method, target: this.#target, headers: new Headers(this.#headers), body });
+    const body = Message.bodyOf(this)?.twin() ?? null;
+    const headers = new Headers(this.#headers);
+    return new Request(PARTS, { method: this.#method, target: this.#target, headers, body, signal: this.#signal });
   }
 }
 
@@ -75,9 +91,10 @@ function partsOf(input, init) {
   const method = init.method === undefined ? (from?.method ?? 'GET') : methodOf(init.method);
   const headers = new Headers(init.headers ?? from?.headers);
   const target = from === null ? targetOf(input) : Request.targetOf(from);
-  if (init.body === undefined) return { method, target, headers, body: from?.body ?? null };
-  const [body, type] = BodyStream.from(init.body);
+  const signal = init.signal === undefined && from !== null ? Request.signalOf(from) : init.signal;
+  if (init.body === undefined) return { method, target, headers, signal, body: from === null ? null : Message.bodyOf(from) };
+  const [body, type] = Body.from(init.body);
   if (body !== null && (method === 'GET' || method === 'HEAD')) throw new TypeError(`${method} has no body`);
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
-  return { method, target, headers, body };
+  return { method, target, headers, signal, body };
 }

@@ -1,6 +1,6 @@
 // Response, and what becomes of one when it leaves the handler.
 
-import { BodyStream, Message } from './body.js';
+import { Body, Message } from './body.js';
 import { Headers } from './headers.js';
 
 const PARTS = Symbol('a response whose parts are known to be good');
@@ -12,6 +12,7 @@ export class Response extends Message {
   #statusText;
   #headers;
   #type = 'default';
+  #request;
 
   constructor(body = null, init = {}) {
     const parts = body === PARTS ? init : partsOf(body, init);
@@ -19,18 +20,25 @@ export class Response extends Message {
     this.#status = parts.status;
     this.#statusText = parts.statusText;
     this.#headers = parts.headers;
+    this.#request = parts.request;
   }
 
-  static fromHost(record) {
+  // `request`: the one that it answers.
+  static fromHost(record, request) {
     const { status, headers, body } = record;
-    const parts = { status, statusText: '', headers: Headers.fromHost(headers), body: BodyStream.fromHost(body) };
+    const parts = { status, statusText: '', headers: Headers.fromHost(headers), body: Body.fromHost(body), request };
     return new Response(PARTS, parts);
   }
 
-  static toHost(response) {
-    if (response.#type === 'error') throw new TypeError('the handler returned Response.error()');
-    const headers = Headers.toHost(response.#headers);
-    return { status: response.#status, headers, body: BodyStream.toHost(response.body) };
+  // The host's record, and what is to be done for its body when it has been answered with.
+  static toHost(response, piped) {
+    const { payload, feed } = Body.toHost(Message.bodyOf(response), piped);
+    return { record: { ...headOf(response), body: payload }, feed };
+  }
+
+  // The same with a body that is there already.
+  static toReply(response) {
+    return { ...headOf(response), body: Message.bodyOf(response)?.bytes() ?? new Uint8Array(0) };
   }
 
   static json(data, init = {}) {
@@ -70,21 +78,30 @@ export class Response extends Message {
     return this.#type;
   }
 
+  get url() {
+    return this.#request?.url ?? '';
+  }
+
   get redirected() {
     return false;
   }
 
   clone() {
-    const body = this.body?.twin() ?? null;
+    const body = Message.bodyOf(this)?.twin() ?? null;
     const headers = new Headers(this.#headers);
-    return new Response(PARTS, { status: this.#status, statusText: this.#statusText, headers, body });
+    return new Response(PARTS, { status: this.#status, statusText: this.#statusText, headers, body, request: this.#request });
   }
+}
+
+function headOf(response) {
+  if (response.type === 'error') throw new TypeError('the handler returned Response.error()');
+  return { status: response.status, headers: Headers.toHost(response.headers) };
 }
 
 function partsOf(init, { status = 200, statusText = '', headers: given } = {}) {
   if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`not a status: ${status}`);
   const headers = new Headers(given);
-  const [body, type] = BodyStream.from(init);
+  const [body, type] = Body.from(init);
   if (body !== null && BODILESS.includes(status)) throw new TypeError(`${status} has no body`);
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
   return { status, statusText: String(statusText), headers, body };

@@ -1,69 +1,57 @@
-// The export that the host calls, made from the user's `export default { fetch(request, env, ctx) }`.
+// The export of a handler, made from the user's module.
 
-import { current } from 'egress:handler/context@0.1.0';
-import { get } from 'egress:handler/secrets@0.1.0';
+import { respond } from 'egress:handler/http@0.1.0';
 
+import { Bucket } from './bucket.js';
+import { Context } from './context.js';
+import { environment } from './env.js';
+import { hostError, wordsOf } from './errors.js';
+import { KeyValue } from './keyvalue.js';
+import { begin, end, isWriting, write, written } from './loop.js';
+import { piped } from './pipe.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
+import { Namespace } from './state.js';
 
-// env.NAME is the secret of that name, read when it is asked for, so that a rotated one is seen at once.
-const secretOf = (name) => (typeof name === 'string' ? (get(name) ?? undefined) : undefined);
-const env = new Proxy(Object.freeze({}), {
-  get: (_, name) => secretOf(name),
-  has: (_, name) => secretOf(name) !== undefined,
-});
-
-class Context {
-  #info = current();
-  #params;
-
-  get containerId() {
-    return this.#info.containerId;
-  }
-
-  get className() {
-    return this.#info.className;
-  }
-
-  get handlerName() {
-    return this.#info.handlerName;
-  }
-
-  get matched() {
-    return this.#info.matched;
-  }
-
-  get requestId() {
-    return this.#info.requestId;
-  }
-
-  get params() {
-    this.#params ??= JSON.parse(this.#info.params);
-    return this.#params;
-  }
-
-  // The call ends with its response; a promise that is still open then is not waited for.
-  waitUntil(promise) {
-    Promise.resolve(promise).catch((reason) => console.error('waitUntil:', reason));
-  }
-
-  passThroughOnException() {
-    throw new Error('passThroughOnException is not supported: a handler that fails means deny');
-  }
+/** The environment of programs that may keep things. */
+export function storing(module) {
+  const env = environment({
+    keyvalue: (name) => new KeyValue(name),
+    blobstore: (name) => new Bucket(name),
+    state: (name) => new Namespace(name, module, env),
+  });
+  return env;
 }
 
-export function serve(handler) {
-  if (typeof handler?.fetch !== 'function') {
-    throw new TypeError('a handler is `export default { async fetch(request, env, ctx) { ... } }`');
-  }
+export function serve(module, run) {
+  const env = storing(module);
   return async (incoming) => {
+    begin();
     try {
-      const response = await handler.fetch(Request.fromHost(incoming), env, new Context());
-      if (!(response instanceof Response)) throw new TypeError('fetch did not return a Response');
-      return Response.toHost(response);
+      const ctx = new Context();
+      const response = await run(Request.fromHost(incoming), env, ctx);
+      if (!(response instanceof Response)) throw new TypeError('no Response was returned');
+      const { record, feed } = Response.toHost(response, piped);
+      if (feed === null && !isWriting() && !Context.isWorking(ctx)) return record;
+      return await answered(record, feed, ctx);
     } catch (reason) {
       // The host takes a string, and shows it to the operator only.
-      throw reason instanceof Error ? `${reason.name}: ${reason.message}\n${reason.stack ?? ''}` : String(reason);
+      throw wordsOf(reason);
+    } finally {
+      end();
     }
   };
+}
+
+// The workload has its answer first; what is returned afterwards is not looked at.
+async function answered(record, feed, ctx) {
+  try {
+    respond(record);
+  } catch (reason) {
+    throw hostError(reason);
+  }
+  if (feed !== null) await write(feed());
+  await written();
+  await Context.rest(ctx);
+  return { status: 200, headers: [], body: { tag: 'empty' } };
 }

@@ -1,6 +1,8 @@
 // TextEncoder and TextDecoder for UTF-8 alone. Our own, because the small published ones lose bytes that are not valid
 // UTF-8 instead of replacing them, and the complete ones are slow in an interpreter.
 
+import { bytesOf, joined } from './bytes.js';
+
 const REPLACEMENT = 0xfffd;
 const UNITS = 8192; // UTF-16 units put into a string at once: the most that one call takes safely
 
@@ -37,6 +39,8 @@ export class TextEncoder {
 export class TextDecoder {
   #fatal;
   #keepMark;
+  #rest = new Uint8Array(0); // the begun character at the end of a stream's last chunk
+  #begun = false;
 
   constructor(label = 'utf-8', { fatal = false, ignoreBOM = false } = {}) {
     if (!/^\s*utf-?8\s*$/i.test(label)) throw new RangeError(`only utf-8 can be decoded, not ${label}`);
@@ -48,13 +52,37 @@ export class TextDecoder {
     return 'utf-8';
   }
 
-  decode(input = new Uint8Array(0)) {
-    const bytes = ArrayBuffer.isView(input)
-      ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
-      : new Uint8Array(input);
-    const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    return decoded(bytes, marked && !this.#keepMark ? 3 : 0, this.#fatal);
+  get fatal() {
+    return this.#fatal;
   }
+
+  get ignoreBOM() {
+    return this.#keepMark;
+  }
+
+  decode(input = new Uint8Array(0), { stream = false } = {}) {
+    let bytes = bytesOf(input);
+    if (this.#rest.length > 0) bytes = joined([this.#rest, bytes]);
+    const length = stream ? bytes.length - begun(bytes) : bytes.length;
+    this.#rest = bytes.slice(length);
+    const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf && length >= 3;
+    const at = marked && !this.#keepMark && !this.#begun ? 3 : 0;
+    this.#begun = stream && (this.#begun || length > 0);
+    return decoded(bytes.subarray(0, length), at, this.#fatal);
+  }
+}
+
+// How many bytes at the end are the beginning of a character that is not whole yet.
+function begun(bytes) {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back];
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const need = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    const [code, length] = sequence(bytes, bytes.length - back);
+    return code === null && length === back && back < need && byte >= 0xc2 && byte <= 0xf4 ? back : 0;
+  }
+  return 0;
 }
 
 function decoded(bytes, at, fatal) {

@@ -2,11 +2,16 @@
 
 use proptest::prelude::*;
 
-use crate::{CanonicalHost, Document, Entry, Origin, Overrides, Policy, RequestFacts, Scheme};
+use crate::{CanonicalHost, Document, Entry, HandlerSource, Origin, Overrides, Policy, RequestFacts, Scheme};
 
 fn nowhere(mut document: Document) -> Document {
     let lists = [&mut document.denied_hosts, &mut document.raw, &mut document.passthrough];
     let entries = lists.into_iter().flatten().chain(document.allowed_hosts.iter_mut().flatten());
+    let fetched = document.handlers.values_mut().filter_map(|source| match source {
+        HandlerSource::Wasm(wasm) => Some(&mut wasm.fetch),
+        _ => None,
+    });
+    let entries = entries.chain(fetched.flatten());
     let routes = document.outbound_by_host.iter_mut().chain(&mut document.outbound);
     entries.chain(routes.map(|route| &mut route.entry)).for_each(|entry: &mut Entry| {
         entry.origin = Origin::Document { source: None, line: 0 };
@@ -48,6 +53,29 @@ handlers:
   d: { deny: {} }
   w: { wasm: /w.wasm, secrets: [S], params: { any: thing } }
   v: { wasm: v.wasm }
+  t: { wasm: "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", onError: pass }
+  full:
+    wasm: full.wasm
+    sha256: 00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff
+    version: 1.20
+    secrets: [S]
+    config: { REGION: "e\u2028\"u", EMPTY: "" }
+    keyvalue: { KEYS: m, MORE: r, SAME: m }
+    state: { MINE: k }
+    blobstore: { BUCKET: o, REMOTE: b }
+    rateLimits: { LIMITER: { limit: 10, periodMs: 60000 } }
+    fetch: [x.test, "*git.test", { host: 10.1.0.0/16, methods: [GET], paths: [/a/**] }]
+    calls: 1
+    onError: deny
+tail: [t, full]
+stores:
+  m: { memory: {} }
+  k: { file: keys.db }
+  r: { redis: { url: "rediss://[::1]:6380/3", username: app, password: S, prefix: "pe:" } }
+  q: { redis: { url: "redis://r.test" } }
+  o: { folder: /objects }
+  b: { s3: { bucket: my.bucket-1, endpoint: "http://127.0.0.1:9000/", region: us-east-1, accessKeyId: S, secretAccessKey: F, prefix: "x/" } }
+  c: { s3: { bucket: abc, region: auto, accessKeyId: S, secretAccessKey: F } }
 secrets: { S: { env: S }, F: { file: /f } }
 resolve: { b.test: [127.0.0.1, "::1"], "a.test:443": ["[::1]:8443"], "[2001:db8::1]:80": "127.0.0.1:1" }
 dns: { servers: [192.0.2.53, "[2001:db8::53]:5353"], types: [TXT, CAA] }

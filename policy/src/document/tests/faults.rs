@@ -3,7 +3,7 @@
 use super::*;
 
 /// In a text `|` stands for a line break.
-fn check(table: &[(&str, &str)]) {
+pub(super) fn check(table: &[(&str, &str)]) {
     for (text, wanted) in table {
         let fault = Document::parse(&text.replace('|', "\n")).expect_err(text);
         assert_eq!(fault.to_string(), *wanted, "{text}");
@@ -193,14 +193,8 @@ fn kinds_of_handlers() {
             "1:13: handler `h` needs exactly one of `inject`, `deny`, `respond` and `wasm`",
         ),
         ("handlers: { h: }", "1:13: handler `h` needs exactly one of `inject`, `deny`, `respond` and `wasm`"),
-        (
-            "handlers: { h: { deny: {}, secrets: [] } }",
-            "1:37: `secrets` and `params` are for handlers with `wasm`",
-        ),
-        (
-            "handlers: { h: { deny: {}, params: 1 } }",
-            "1:36: `secrets` and `params` are for handlers with `wasm`",
-        ),
+        ("handlers: { h: { deny: {}, secrets: [] } }", "1:37: `secrets` is for handlers with `wasm`"),
+        ("handlers: { h: { deny: {}, params: 1 } }", "1:36: `params` is for handlers with `wasm`"),
         ("handlers: { h: { deny: { status: 200 } } }", "1:34: the status must be from 400 to 599"),
         ("handlers: { h: { deny: { status: 600 } } }", "1:34: the status must be from 400 to 599"),
         ("handlers: { h: { respond: { status: 199 } } }", "1:37: the status must be from 200 to 599"),

@@ -1,0 +1,208 @@
+//! Filters: guests that look at heads and wait for nothing.
+//!
+//! Receives the head of a request or a response; hands on the changed one, an answer or a denial. The guest runs at once
+//! on the thread that asks, which costs no change of threads; if it takes longer than one tick, it goes on on the
+//! engine's threads, so that a connection's thread is never held up for longer.
+
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+
+use http::{
+    HeaderName, Request, Response, StatusCode, Uri, request, response,
+    uri::PathAndQuery,
+};
+use tokio::runtime::Handle;
+
+use super::{
+    Script,
+    bindings::filter::{Action, Edit, Reply, RequestHead, ResponseHead},
+    instances::{Instance, Instances},
+    kind::{Filter, Guest},
+    message,
+    pace::Pace,
+    state::Call,
+    task::Task,
+    ticker::Ticker,
+};
+use crate::{Body, Context, Fault, HandlerError, Outcome};
+
+/// What a filter is asked.
+enum Question {
+    Request(RequestHead),
+    Response(RequestHead, ResponseHead),
+}
+
+/// Of a type without the engine's in it, which would be looked through wherever a connection is spawned.
+type Asking = Pin<Box<dyn Future<Output = Result<Action, Fault>> + Send>>;
+
+/// What becomes of a message that a filter has seen.
+pub(crate) enum Filtered<M> {
+    /// It goes on.
+    On(M),
+    /// It does not.
+    Over(Outcome),
+}
+
+impl Script {
+    /// Whether it is a filter of requests.
+    pub(crate) fn filters_requests(&self) -> bool {
+        self.instances.linked().filters_requests()
+    }
+
+    /// Whether it is a filter of responses.
+    pub(crate) fn filters_responses(&self) -> bool {
+        self.instances.linked().filters_responses()
+    }
+
+    /// Asks what is to become of a request.
+    pub(crate) async fn filter_request(
+        &self,
+        request: Request<Body>,
+        context: &Context,
+    ) -> Result<Filtered<Request<Body>>, HandlerError> {
+        let (mut head, body) = request.into_parts();
+        let action = self.ask(Question::Request(request_head(&head)), context).await?;
+        let edited = match action {
+            Action::Pass => Ok(()),
+            Action::Forward(edit) => self.edit_request(&mut head, edit),
+            Action::Respond(reply) => return self.reply(reply).map(Filtered::Over),
+            Action::Deny(reason) => return Ok(Filtered::Over(self.denied(reason))),
+        };
+        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        Ok(Filtered::On(Request::from_parts(head, body)))
+    }
+
+    /// Asks what is to become of a response.
+    pub(crate) async fn filter_response(
+        &self,
+        asked: RequestHead,
+        response: Response<Body>,
+        context: &Context,
+    ) -> Result<Outcome, HandlerError> {
+        let (mut head, body) = response.into_parts();
+        let action = self.ask(Question::Response(asked, response_head(&head)), context).await?;
+        let edited = match action {
+            Action::Pass => Ok(()),
+            Action::Forward(edit) => self.edit_response(&mut head, edit),
+            Action::Respond(reply) => return self.reply(reply),
+            Action::Deny(reason) => return Ok(self.denied(reason)),
+        };
+        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        Ok(Outcome::Response(Response::from_parts(head, body)))
+    }
+
+    async fn ask(&self, question: Question, context: &Context) -> Result<Action, HandlerError> {
+        let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+        let pace = Pace::begin(self.settings.limits.deadline);
+        let call = Call::new(context.clone(), runtime, pace);
+        let mut asking: Asking = Box::pin(asked(self.instances.clone(), self.ticker.clone(), question, call));
+        // One poll is one tick of computing at most.
+        let at_once = poll_fn(|context| match asking.as_mut().poll(context) {
+            Poll::Ready(action) => Poll::Ready(Some(action)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let action = match at_once.await {
+            Some(action) => action,
+            None => Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned()))),
+        };
+        action.map_err(|fault| self.failed(fault))
+    }
+
+    fn edit_request(&self, head: &mut request::Parts, edit: Edit) -> Result<(), String> {
+        if let Some(path) = edit.path.as_deref() {
+            let path: PathAndQuery = match path.starts_with('/') {
+                true => path.parse().map_err(|_| "bad path")?,
+                false => return Err("bad path".to_owned()),
+            };
+            let mut parts = std::mem::take(&mut head.uri).into_parts();
+            parts.path_and_query = Some(path);
+            head.uri = Uri::from_parts(parts).map_err(|_| "bad path")?;
+        }
+        self.edit(&mut head.headers, edit)
+    }
+
+    fn edit_response(&self, head: &mut response::Parts, edit: Edit) -> Result<(), String> {
+        if edit.path.is_some() {
+            return Err("a response has no path".to_owned());
+        }
+        self.edit(&mut head.headers, edit)
+    }
+
+    fn edit(&self, headers: &mut http::HeaderMap, edit: Edit) -> Result<(), String> {
+        let set = message::set(edit.set, self.settings.granted())?;
+        for name in edit.remove {
+            let Ok(name) = name.parse::<HeaderName>() else { return Err(format!("bad header name {name:?}")) };
+            if !message::is_ours(&name) {
+                headers.remove(name);
+            }
+        }
+        // A map that is extended with another loses the values of the names that both have.
+        headers.extend(set);
+        Ok(())
+    }
+
+    fn reply(&self, reply: Reply) -> Result<Outcome, HandlerError> {
+        let body = message::made(reply.body);
+        let response = message::answer(reply.status, reply.headers, body, self.settings.granted());
+        response.map(Outcome::Response).map_err(|text| self.failed(Fault::Failed(text)))
+    }
+
+    fn denied(&self, reason: Option<String>) -> Outcome {
+        let reason = reason.map(|reason| self.settings.scrubbed(&reason));
+        Outcome::Denied { status: StatusCode::FORBIDDEN, reason, handler: self.settings.name.clone() }
+    }
+}
+
+/// A request's head, as a filter sees it.
+pub(crate) fn request_head(head: &request::Parts) -> RequestHead {
+    RequestHead {
+        method: head.method.as_str().to_owned(),
+        scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
+        authority: head.uri.authority().map_or_else(String::new, ToString::to_string),
+        path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        headers: message::asked(head),
+    }
+}
+
+fn response_head(head: &response::Parts) -> ResponseHead {
+    ResponseHead { status: head.status.as_u16(), headers: message::shown(&head.headers) }
+}
+
+/// One call, from the wait for an instance to its return.
+async fn asked(
+    instances: Arc<Instances>,
+    ticker: Arc<Ticker>,
+    question: Question,
+    call: Call,
+) -> Result<Action, Fault> {
+    let pace = call.pace.clone();
+    let _turn = instances.turn(pace.deadline()).await?;
+    let mut instance = pace.keep(instances.get()).await.unwrap_or(Err(Fault::Deadline))?;
+    let Instance { store, guest, stopwatch, .. } = &mut instance;
+    let state = store.data_mut();
+    state.limits.begin();
+    state.call.0 = Some(call);
+    store.set_epoch_deadline(1);
+    let called = async {
+        match (&*guest, &question) {
+            (Guest::Filter(Filter { request: Some(guest), .. }), Question::Request(head)) => {
+                guest.call_on_request(&mut *store, head).await
+            }
+            (Guest::Filter(Filter { response: Some(guest), .. }), Question::Response(request, response)) => {
+                guest.call_on_response(&mut *store, request, response).await
+            }
+            _ => Ok(Err("it is no such filter".to_owned())),
+        }
+    };
+    let returned = pace.keep(ticker.watch(stopwatch, called)).await;
+    let action = match returned {
+        None => Err(Fault::Deadline),
+        Some(Err(error)) => Err(store.data().fault(&error)),
+        Some(Ok(Err(text))) => Err(store.data().complaint(&text)),
+        Some(Ok(Ok(action))) => Ok(action),
+    };
+    instance.end();
+    if action.is_ok() {
+        instances.put(instance);
+    }
+    action
+}
