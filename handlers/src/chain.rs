@@ -8,8 +8,8 @@ use std::sync::Arc;
 use http::Request;
 
 use crate::{
-    Body, Context, Deny, Fetch, HandlerError, Inject, Outcome, Respond, Script,
-    script::{Filtered, Kind, request_head},
+    Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script,
+    script::{Filtered, request_head},
 };
 
 /// One handler: built-in or a WebAssembly component.
@@ -28,6 +28,8 @@ pub enum Handler {
 pub struct Named {
     /// The name.
     pub name: Arc<str>,
+    /// What its author calls this version of it.
+    pub version: Option<Arc<str>>,
     /// The handler.
     pub handler: Handler,
 }
@@ -46,9 +48,9 @@ impl Chain {
         Self { links: handlers.into(), next: 0 }
     }
 
-    /// The names of the handlers, in order.
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.rest().iter().map(|named| &named.name)
+    /// The handlers, in order.
+    pub fn handlers(&self) -> impl Iterator<Item = &Named> {
+        self.rest().iter().map(AsRef::as_ref)
     }
 
     /// Whether a secret may leave through this chain, so that only a verified upstream will do.

@@ -7,13 +7,12 @@
 //!
 //! Everything fails closed: a handler that traps, spins, hoards or hangs is a [`HandlerError`], never a pass-through.
 
-#![forbid(unsafe_code)]
-
 mod chain;
 mod contract;
 mod deny;
 mod error;
 mod inject;
+mod inspect;
 mod logs;
 mod rate;
 mod respond;
@@ -26,9 +25,10 @@ pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome, Upgrade};
 pub use deny::Deny;
 pub use error::{Fault, HandlerError, LoadError};
 pub use inject::Inject;
+pub use inspect::{Inspection, Kind, inspect};
 pub use logs::{Event, Level, Line, Logs};
 pub use rate::RateLimit;
 pub use respond::Respond;
-pub use script::{Engine, KeyValueGrant, Kind, Scope, Script, ScriptLimits, ScriptSettings};
+pub use script::{Cache, Engine, KeyValueGrant, Scope, Script, ScriptLimits, ScriptSettings};
 pub use secret::Secret;
 pub use store::{Blobs, KeyPage, KeyValue, Object, ObjectPage, Span, StoreError, Storing};

@@ -6,9 +6,11 @@ mod answer;
 mod bindings;
 mod blobstore;
 mod bodies;
+mod cache;
 mod call;
 mod engine;
 mod filter;
+mod folder;
 mod http;
 mod instances;
 mod keyvalue;
@@ -33,18 +35,21 @@ use self::{
     answer::Answer, call::Job, instances::Instances, onward::Onward, pace::Pace, state::Call, task::Task,
     ticker::Ticker,
 };
-pub(crate) use self::filter::{Filtered, request_head};
 pub use self::{
+    cache::Cache,
     engine::Engine,
     keyvalue::{KeyValueGrant, Scope},
-    kind::Kind,
 };
-use crate::{Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Outcome, RateLimit, Secret};
+pub(crate) use self::filter::{Filtered, request_head};
+use crate::{
+    Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Kind, Outcome, RateLimit, Secret,
+};
 
 /// A component, loaded, with its own settings and instances. A clone shares the instances.
 #[derive(Clone)]
 pub struct Script {
     settings: Arc<ScriptSettings>,
+    hash: [u8; 32],
     instances: Arc<Instances>,
     ticker: Arc<Ticker>,
     /// The engine's own runtime.
@@ -112,6 +117,11 @@ impl Script {
     /// What its component is for.
     pub fn kind(&self) -> Kind {
         self.instances.linked().kind()
+    }
+
+    /// SHA-256 of the component's bytes.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.hash
     }
 
     /// Whether the component can read any secret.

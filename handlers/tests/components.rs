@@ -142,7 +142,7 @@ async fn an_instance_serves_128_calls_and_none_after_a_trap() {
 #[tokio::test]
 async fn a_guest_that_spins_does_not_delay_others() {
     // An engine of its own: the guests of other tests count as others too.
-    let engine = Engine::new().unwrap();
+    let engine = Engine::new(None).unwrap();
     let load = |body, limits| chain_of(engine.load(guest(body).as_bytes(), settings(limits)).unwrap());
     let (spin, bystander) = (load(SPIN, limits(1000, 60_000)), load(ANSWER, limits(1000, 60_000)));
     let upstream = Upstream::text("");
@@ -196,7 +196,7 @@ async fn waiting_costs_no_cpu_budget() {
 
 #[tokio::test]
 async fn an_engine_may_end_while_others_hold_its_scripts() {
-    let engine = Engine::new().unwrap();
+    let engine = Engine::new(None).unwrap();
     let chain = chain_of(engine.load(guest(ANSWER).as_bytes(), settings(limits(1000, 10_000))).unwrap());
     let upstream = Upstream::text("");
     assert_eq!(response(&chain, get("https://api.example.test/"), &upstream).await.status(), 299);
@@ -417,14 +417,14 @@ async fn a_failed_fetch_is_reported_as_what_it_was() {
     let upstream = Upstream::new(|_| async { Err(BodyError::from(Expired)) });
     let forward = |rest: Vec<Arc<Named>>| {
         let script = ENGINE.load(guest(FORWARD).as_bytes(), settings(limits(1000, 10_000))).unwrap();
-        let first = Arc::new(Named { name: "guest".into(), handler: Handler::Script(script) });
+        let first = Arc::new(Named { version: None, name: "guest".into(), handler: Handler::Script(script) });
         Chain::new([vec![first], rest].concat())
     };
     let fails = run(&forward(vec![]), get("https://api.example.test/"), &upstream).await.err().unwrap();
     assert!(matches!(fails, HandlerError::Fetch(error) if error.is::<Expired>()));
 
     let deny = Deny { status: StatusCode::FORBIDDEN, reason: Some("no".to_owned()) };
-    let denying = vec![Arc::new(Named { name: "wall".into(), handler: Handler::Deny(deny) })];
+    let denying = vec![Arc::new(Named { version: None, name: "wall".into(), handler: Handler::Deny(deny) })];
     let denied = run(&forward(denying), get("https://api.example.test/"), &upstream).await.ok().unwrap();
     assert!(matches!(denied, Outcome::Denied { handler, .. } if &*handler == "wall"));
 
@@ -432,7 +432,7 @@ async fn a_failed_fetch_is_reported_as_what_it_was() {
         guest(TRAP).as_bytes(),
         handlers::ScriptSettings { name: "broken".into(), ..settings(limits(1000, 10_000)) },
     );
-    let trapping = vec![Arc::new(Named { name: "broken".into(), handler: Handler::Script(trap.unwrap()) })];
+    let trapping = vec![Arc::new(Named { version: None, name: "broken".into(), handler: Handler::Script(trap.unwrap()) })];
     let broken = run(&forward(trapping), get("https://api.example.test/"), &upstream).await.err().unwrap();
     assert_eq!((broken.handler(), broken.kind()), (Some("broken"), "handler_trapped"));
     assert_eq!(upstream.seen().len(), 1);
@@ -444,7 +444,7 @@ async fn a_script_is_one_link_of_a_chain() {
     let script = || ENGINE.load(guest(FORWARD).as_bytes(), settings(limits(1000, 10_000))).unwrap();
     let inject =
         Inject::new(HeaderMap::from_iter([("x-token".parse().unwrap(), HeaderValue::from_static("S"))]));
-    let named = |name: &str, handler| Arc::new(Named { name: name.into(), handler });
+    let named = |name: &str, handler| Arc::new(Named { version: None, name: name.into(), handler });
     let chain = Chain::new(vec![
         named("first", Handler::Script(script())),
         named("inject", Handler::Inject(inject)),

@@ -129,7 +129,7 @@ async fn filters_are_links_like_others() {
         let component = filter(on_request, on_response);
         Handler::Script(ENGINE.load(component.as_bytes(), settings(limits(1000, 10_000))).unwrap())
     };
-    let named = |name: &str, handler| Arc::new(Named { name: name.into(), handler });
+    let named = |name: &str, handler| Arc::new(Named { version: None, name: name.into(), handler });
     let wall = || Handler::Deny(Deny { status: StatusCode::GONE, reason: None });
     let chain = Chain::new(vec![
         named("first", load(Some(EDIT), Some(EDIT))),

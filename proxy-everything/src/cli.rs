@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 pub use overrides::{Asked, OverrideVerb};
 
-use crate::{fleet::Trust, policy_tools::ToolVerb, publish::Publish};
+use crate::{fleet::Trust, handler_tools::HandlerVerb, policy_tools::ToolVerb, publish::Publish};
 
 /// A network that leads nowhere except through the proxy.
 ///
@@ -58,6 +58,9 @@ pub enum Verb {
     /// Check, explain, try, draft, compare, change or show the policy
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Begin, build, look at or try a WebAssembly handler
+    #[command(subcommand)]
+    Handler(HandlerVerb),
     /// Change what is in force at run time, beside the document
     ///
     /// What is set goes before the document, and stays when the document changes. Returns when it is in force: the next request on every
@@ -151,6 +154,9 @@ pub struct ServeOptions {
     pub drain_timeout_ms: u32,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub cache: CacheOption,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,
 }
 
@@ -239,6 +245,9 @@ pub struct RunOptions {
     pub publish: Vec<Publish>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group has no text of its own")]
+    pub cache: CacheOption,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group has no text of its own")]
     pub state: State,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
@@ -251,6 +260,15 @@ pub struct DoctorOptions {
     /// Print a JSON array instead: objects with `status`, `name`, `found` and, if there is a cure, `fix`
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where compiled handlers are kept.
+#[derive(Args, Debug)]
+pub struct CacheOption {
+    /// The folder that compiled WebAssembly handlers are kept in, so that they are not compiled again at the next start. No workload sees it
+    /// [default: /var/cache/proxy-everything/components for root, below $XDG_CACHE_HOME or ~/.cache for others]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// Where running instances are found.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
+pub use load::chains;
 pub use roots::Roots;
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 
@@ -147,7 +148,8 @@ impl Generation {
         let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
-        let bound = load::bindings(&policy, &document, &overrides, &limits, surroundings)?;
+        let secrets = secrets::read(&document, surroundings.visible)?;
+        let bound = chains(&policy, &document, &overrides, surroundings.engine, &secrets)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let upstream = load::upstream(&document, &limits, rules.clone(), surroundings)?;

@@ -132,12 +132,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// An empty fleet.
-    pub fn new(settings: Settings, keeper: Keeper) -> Arc<Self> {
+    /// An empty fleet, whose programs are compiled by `handlers`.
+    pub fn new(settings: Settings, keeper: Keeper, handlers: LazyEngine) -> Arc<Self> {
         Arc::new(Self {
             settings,
             keeper,
-            handlers: Arc::default(),
+            handlers: Arc::new(handlers),
             containers: OnceCell::new(),
             members: Mutex::default(),
             changing: tokio::sync::Mutex::default(),

@@ -34,12 +34,15 @@ pub mod error;
 
 pub mod admin;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod client;
 pub mod doctor;
 pub mod engine;
 pub mod environment;
+pub mod handler_tools;
 pub mod hidden;
+pub mod logging;
 pub mod policy_tools;
 pub mod state;
 pub mod stores;

@@ -1,14 +1,14 @@
 //! The program: arguments in, exit code out. The one place where errors are shown, and the one where this process finds
 //! out that it is not the proxy but its agent.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use proxy_everything::{
     app, capture,
     cli::{self, Cli, PolicyVerb, Verb},
     client::{self, told},
-    doctor, keeper, policy_tools,
+    doctor, handler_tools, keeper, logging, policy_tools,
 };
 
 /// The proxy's own failure; a command's exit status is passed on instead.
@@ -21,10 +21,6 @@ fn main() -> ExitCode {
         Some(doctor::PROBE_VERB) => return doctor::probe_main(arguments),
         _ => {}
     }
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
     let code = dispatch().unwrap_or_else(|error| {
         eprintln!("proxy-everything: {error:#}");
         FAILURE
@@ -34,9 +30,12 @@ fn main() -> ExitCode {
 
 fn dispatch() -> anyhow::Result<u8> {
     if let Some((keeper, cli)) = keeper::proxy_of(std::env::args_os()) {
+        logging::to_stderr();
         return app::attach::serve(Cli::parse_from(cli).verb, keeper);
     }
-    match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    logging::begin(&verb);
+    match verb {
         Verb::Run(options) => return app::run(options),
         Verb::Attach(_) => return app::attach::keep(),
         Verb::Sidecar(options) => return app::attach::keep_pod(&options),
@@ -55,6 +54,7 @@ fn dispatch() -> anyhow::Result<u8> {
         Verb::Doctor(options) => return doctor::run(&options),
         Verb::Completions { shell } => cli::completions(shell),
         Verb::Man { directory } => cli::man(&directory)?,
+        Verb::Handler(verb) => return handler_tools::run(&verb),
     }
     Ok(0)
 }

@@ -40,6 +40,7 @@ impl Lab {
         process.arg("attach").args(arguments).arg("--policy");
         process.arg(self.write(&format!("policy-{number}.yaml"), &self.policy(text, origins)));
         process.arg("--audit").arg(self.path(&format!("audit-{number}.jsonl")));
+        process.arg("--cache-dir").arg(self.path("components"));
         process.arg("--state-dir").arg(self.path(STATE)).env("API_TOKEN", self.canary.value());
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::new(self, origins.to_vec(), number, &mut process);

@@ -85,7 +85,8 @@ impl<'a> Run<'a> {
         };
         process.args(["run", "--policy"]).arg(lab.write(&format!("policy-{number}.yaml"), &self.policy));
         process.arg("--audit").arg(lab.path(&format!("audit-{number}.jsonl")));
-        process.arg("--state-dir").arg(lab.path("state")).arg("--id");
+        process.arg("--state-dir").arg(lab.path("state"));
+        process.arg("--cache-dir").arg(lab.path("components")).arg("--id");
         process.arg(self.id.clone().unwrap_or_else(|| format!("run-{number}")));
         process.args(&self.arguments).arg("--").args(command);
         process.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -203,7 +203,7 @@ const HOARD: (&str, &str, u16, &str) = (
 
 /// A component whose `handle` does `body` and nothing else. The thirteen parameters are a request's strings, headers
 /// and body, flattened.
-fn guest(body: &str) -> String {
+pub(crate) fn guest(body: &str) -> String {
     include_str!("../clients/guest.wat").replace(";; BODY", body)
 }
 

@@ -55,12 +55,17 @@ fn each_large_dependency_has_one_home() {
 }
 
 #[test]
-fn unsafe_code_lives_in_capture_only() {
+fn unsafe_code_lives_in_two_places_only() {
     let banned = concat!("un", "safe");
     for (path, text) in sources() {
         let mut words = text.lines().map(code).flat_map(|line| line.split(|c: char| !is_word(c)));
         let found = words.any(|word| word == banned);
-        assert!(!found || path.starts_with("proxy-everything/src/capture"), "{banned} in {}", path.display());
+        let allowed = ["proxy-everything/src/capture", "handlers/src/script/cache.rs"];
+        assert!(
+            !found || allowed.iter().any(|home| path.starts_with(home)),
+            "{banned} in {}",
+            path.display()
+        );
     }
 }
 

@@ -24,6 +24,7 @@ mod doctor;
 mod engines;
 mod fallback;
 mod framing;
+mod handler_tools;
 mod handlers;
 mod hello;
 mod house;

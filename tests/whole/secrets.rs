@@ -3,14 +3,20 @@
 //! The searching program is proven with a decoy of the same shape, which it must find. That the secret itself is in
 //! nothing that the command printed is an invariant of the harness.
 
+use std::collections::BTreeMap;
+use std::fs::{self, DirEntry, File, FileTimes};
+use std::time::SystemTime;
+
 use harness::{Canary, Finished, HOST, Lab, Settings, TOKEN_POLICY, User, for_each_user};
 
+use crate::handlers::built_example;
 use crate::programs::{CURL, PYTHON, SEARCH, SH, UNCOVER};
 
 for_each_user!(
     nothing_is_found,
     secret_files_are_masked,
     our_own_files_are_masked,
+    compiled_handlers_are_masked,
     the_view_is_minimal,
     the_environment_is_prepared,
     rights_are_gone,
@@ -62,6 +68,31 @@ fn our_own_files_are_masked(user: User) {
     let arguments = [state.to_str().unwrap(), audit.to_str().unwrap()];
     assert_eq!(after_a_request(&lab, script, &arguments), "tried\n");
     assert!(audit.exists());
+}
+
+/// What the next proxy would run as its own code.
+fn compiled_handlers_are_masked(user: User) {
+    let lab = Lab::new(user);
+    let wasm = built_example(&lab, "only-get");
+    let policy = format!("outbound: h\nhandlers: {{ h: {{ wasm: \"{}\" }} }}", wasm.display());
+    let (components, untouched) = (lab.path("components"), SystemTime::UNIX_EPOCH);
+    let files = || {
+        let read = |entry: DirEntry| (entry.file_name(), fs::read(entry.path()).unwrap());
+        fs::read_dir(&components).unwrap().flatten().map(read).collect::<BTreeMap<_, _>>()
+    };
+    let _ = lab.run(&policy, &[]).finish(&["/bin/true"]).ok();
+    let before = files();
+    let compiled = before.keys().find(|name| name.to_str().unwrap().ends_with(".cwasm"));
+    let compiled = components.join(compiled.expect("it is kept"));
+    assert_eq!(before.len(), 2, "as it was given, and compiled");
+    File::open(&compiled).unwrap().set_times(FileTimes::new().set_modified(untouched)).unwrap();
+
+    let script = r#"{ ls -A "$1"; cat "$1"/*; echo forged > "$1/forged"; mv "$1" "$1.gone"; rm -rf "$1"
+        ls -A "/tmp/proxy-everything-$(id -u)"; } 2>/dev/null; echo tried"#;
+    let command = [SH, "-c", script, "sh", components.to_str().unwrap()];
+    assert_eq!(lab.run(&policy, &[]).finish(&command).ok().stdout, "tried\n");
+    assert!(files() == before, "nothing was changed");
+    assert!(fs::metadata(&compiled).unwrap().modified().unwrap() > untouched, "the second run used it");
 }
 
 fn the_view_is_minimal(user: User) {

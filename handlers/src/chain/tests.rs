@@ -53,7 +53,7 @@ fn handler(name: &str) -> Arc<Named> {
             Handler::Inject(Inject::new(HeaderMap::from_iter([header])))
         }
     };
-    Arc::new(Named { name: name.into(), handler })
+    Arc::new(Named { version: None, name: name.into(), handler })
 }
 
 /// How a request for this path ends, and what the upstream saw of `x-token`.

@@ -1,17 +1,21 @@
 //! The WebAssembly engine: compiles components, and owns the threads that guests run on.
 //!
 //! Receives the bytes of components; hands on scripts that are ready to be called. Compiled code is kept for a while
-//! by its content, so that a policy that is loaded again does not compile again. Guests have threads of their own:
-//! one that computes never delays the proxy's connections.
+//! by its content, in memory and by a [`Cache`] on disk, so that a policy that is loaded again does not compile again.
+//! Guests have threads of their own: one that computes never delays the proxy's connections.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
-use crate::LoadError;
+use super::{Cache, Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
+use crate::{LoadError, RateLimit};
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
 const MAX_COMPONENT_BYTES: usize = 32 << 20;
@@ -42,13 +46,19 @@ pub struct Engine {
     runtime: Option<Runtime>,
     /// The one used last is last.
     compiled: Mutex<Vec<(ContentHash, Component)>>,
+    rate_limits: Mutex<RateLimits>,
+    cache: Option<Cache>,
 }
 
-type ContentHash = [u8; 32];
+/// SHA-256 of a component's bytes.
+pub(super) type ContentHash = [u8; 32];
+
+/// By name, limit and period.
+type RateLimits = HashMap<(String, u32, Duration), Weak<RateLimit>>;
 
 impl Engine {
-    /// Starts the engine and its threads.
-    pub fn new() -> Result<Self, LoadError> {
+    /// Starts the engine and its threads. What it compiles is kept in `cache` too, if there is one.
+    pub fn new(cache: Option<Cache>) -> Result<Self, LoadError> {
         let wasmtime =
             wasmtime::Engine::new(&config()).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
@@ -62,23 +72,59 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default() })
+        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default(), rate_limits: Mutex::default(), cache })
     }
 
-    /// Compiles a component, binary or text; blocks for about a second the first time these bytes are seen.
+    /// Compiles a component, binary or text; blocks for about a second if these bytes are in no cache.
     pub fn load(&self, component: &[u8], settings: ScriptSettings) -> Result<Script, LoadError> {
-        self.link(&self.compile(component)?, settings)
+        if component.len() > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { bytes: component.len(), limit: MAX_COMPONENT_BYTES });
+        }
+        let hash = ContentHash::from(Sha256::digest(component));
+        // Held while compiling: who loads the same bytes meanwhile waits instead of compiling them too.
+        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = match taken(&mut kept, &hash) {
+            Some(component) => component,
+            None => self.from_disk_or_compiled(component, &hash)?,
+        };
+        put(&mut kept, hash, &component);
+        drop(kept);
+        self.link(hash, &component, settings)
     }
 
     /// The same for a component that was loaded before, by the SHA-256 of its bytes, if it is still kept.
     pub fn load_known(&self, hash: [u8; 32], settings: ScriptSettings) -> Result<Script, LoadError> {
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = kept(&mut compiled, &hash).ok_or(LoadError::NotKept)?;
-        drop(compiled);
-        self.link(&component, settings)
+        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = taken(&mut kept, &hash) {
+            put(&mut kept, hash, &component);
+            drop(kept);
+            return self.link(hash, &component, settings);
+        }
+        drop(kept);
+        let given = self.cache.as_ref().and_then(|cache| cache.given(&hash));
+        self.load(&given.ok_or(LoadError::NotKept)?, settings)
     }
 
-    fn link(&self, component: &Component, settings: ScriptSettings) -> Result<Script, LoadError> {
+    /// The counters of a limit. Two handlers of the same name share them, and so do the generations of a policy, for as
+    /// long as there is one that has them.
+    pub fn rate_limit(&self, name: &str, limit: u32, period: Duration) -> Arc<RateLimit> {
+        let mut limits = self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.retain(|_, counters| counters.strong_count() > 0);
+        let key = (name.to_owned(), limit, period);
+        if let Some(counters) = limits.get(&key).and_then(Weak::upgrade) {
+            return counters;
+        }
+        let counters = Arc::new(RateLimit::new(limit, period));
+        limits.insert(key, Arc::downgrade(&counters));
+        counters
+    }
+
+    fn link(
+        &self,
+        hash: ContentHash,
+        component: &Component,
+        settings: ScriptSettings,
+    ) -> Result<Script, LoadError> {
         let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linked = linker.instantiate_pre(component);
         let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
@@ -86,36 +132,34 @@ impl Engine {
         let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
         let settings = Arc::new(settings);
         let instances = Arc::new(Instances::new(settings.clone(), linked, self.ticker.clone()));
-        Ok(Script { settings, instances, ticker: self.ticker.clone(), runtime: runtime.handle().clone() })
+        let (ticker, runtime) = (self.ticker.clone(), runtime.handle().clone());
+        Ok(Script { settings, hash, instances, ticker, runtime })
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        if bytes.len() > MAX_COMPONENT_BYTES {
-            return Err(LoadError::TooLarge { bytes: bytes.len(), limit: MAX_COMPONENT_BYTES });
+    fn from_disk_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.compiled(&self.wasmtime, hash)) {
+            return Ok(found);
         }
-        let hash = ContentHash::from(Sha256::digest(bytes));
-        // Held while compiling: who loads the same bytes meanwhile waits instead of compiling them too.
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = kept(&mut compiled, &hash) {
-            return Ok(component);
-        }
-        let component = Component::new(&self.wasmtime, bytes)
-            .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
-        compiled.push((hash, component.clone()));
-        if compiled.len() > MAX_COMPILED {
-            compiled.remove(0);
+        let component = Component::new(&self.wasmtime, bytes);
+        let component = component.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&self.wasmtime, hash, bytes, &component);
         }
         Ok(component)
     }
 }
 
-/// The component of this hash, which becomes the one used last.
-fn kept(compiled: &mut Vec<(ContentHash, Component)>, hash: &ContentHash) -> Option<Component> {
-    let found = compiled.iter().position(|(of, _)| of == hash)?;
-    let known = compiled.remove(found);
-    let component = known.1.clone();
-    compiled.push(known);
-    Some(component)
+fn taken(kept: &mut Vec<(ContentHash, Component)>, hash: &ContentHash) -> Option<Component> {
+    let place = kept.iter().position(|(of, _)| of == hash)?;
+    Some(kept.remove(place).1)
+}
+
+/// Keeps a component as the one used last.
+fn put(kept: &mut Vec<(ContentHash, Component)>, hash: ContentHash, component: &Component) {
+    kept.push((hash, component.clone()));
+    if kept.len() > MAX_COMPILED {
+        kept.remove(0);
+    }
 }
 
 impl Drop for Engine {

@@ -38,7 +38,7 @@ pub(super) struct Instance {
 pub(super) struct Instances {
     settings: Arc<ScriptSettings>,
     linked: Linked,
-    /// Calls that one instance serves: enough to make its start cheap, few enough to bound what it may hoard.
+    /// Calls that one instance serves.
     max_calls: u32,
     ticker: Arc<Ticker>,
     /// Those that no call uses, the one used last on top.
@@ -50,7 +50,7 @@ pub(super) struct Instances {
 impl Instances {
     pub(super) fn new(settings: Arc<ScriptSettings>, linked: Linked, ticker: Arc<Ticker>) -> Self {
         Self {
-            max_calls: settings.calls.unwrap_or_else(|| linked.kind().calls()),
+            max_calls: settings.calls.unwrap_or_else(|| linked.calls()),
             settings,
             linked,
             ticker,

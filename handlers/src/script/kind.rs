@@ -20,22 +20,7 @@ use super::{
     },
     state::State,
 };
-use crate::LoadError;
-
-/// What a component is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `egress:handler/handler`.
-    Handler,
-    /// `egress:handler/request-filter`, `response-filter` or both.
-    Filter,
-    /// `wasi:http/proxy@0.2`.
-    WasiHttp02,
-    /// `wasi:http/service@0.3`.
-    WasiHttp03,
-    /// `egress:handler/tail`.
-    Tail,
-}
+use crate::{Kind, LoadError};
 
 /// A component, ready to be instantiated.
 pub(super) struct Linked {
@@ -66,56 +51,22 @@ pub(super) struct Filter {
     pub(super) response: Option<ResponseFilter>,
 }
 
-impl Kind {
-    /// The kind of whatever exports these names.
-    pub fn of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Self> {
-        exports.filter_map(Self::of_export).next()
-    }
-
-    fn of_export(name: &str) -> Option<Self> {
-        match name {
-            "handle" => Some(Self::Handler),
-            "on-request" | "on-response" => Some(Self::Filter),
-            "tail" => Some(Self::Tail),
-            _ if name.starts_with("wasi:http/incoming-handler@0.2.") => Some(Self::WasiHttp02),
-            _ if name.starts_with("wasi:http/handler@0.3.") => Some(Self::WasiHttp03),
-            _ => None,
-        }
-    }
-
-    /// Its name, as it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Handler => "handler",
-            Self::Filter => "filter",
-            Self::WasiHttp02 => "wasi:http/proxy@0.2",
-            Self::WasiHttp03 => "wasi:http/service@0.3",
-            Self::Tail => "tail",
-        }
-    }
-
-    /// Calls that one instance serves unless the policy says otherwise. Components of `wasi:http` 0.2 are made for hosts
-    /// that use them once, and some break when they are used again.
-    pub(super) fn calls(self) -> u32 {
-        if self == Self::WasiHttp02 { 1 } else { 128 }
-    }
-}
-
 impl Linked {
     pub(super) fn new(component: InstancePre<State>) -> Result<Self, LoadError> {
         let ty = component.component().component_type();
         let engine = component.engine();
-        let names: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
+        let names: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let exported = |wanted: &str| names.iter().any(|name| name == wanted);
         let wrong = |error: wasmtime::Error| LoadError::Export(format!("{error:#}"));
-        let exports = match Kind::of(names.iter().copied()) {
+        let exports = match Kind::of(&names) {
             None => return Err(LoadError::Export("none of those that make a handler".to_owned())),
             Some(Kind::Handler) => HandlerIndices::new(&component).map(Exports::Handler),
             Some(Kind::Tail) => TailIndices::new(&component).map(Exports::Tail),
             Some(Kind::WasiHttp02) => p2::bindings::ProxyIndices::new(&component).map(Exports::Proxy),
             Some(Kind::WasiHttp03) => p3::bindings::ServiceIndices::new(&component).map(Exports::Service),
             Some(Kind::Filter) => {
-                let request = names.contains(&"on-request").then(|| RequestFilterIndices::new(&component));
-                let response = names.contains(&"on-response").then(|| ResponseFilterIndices::new(&component));
+                let request = exported("on-request").then(|| RequestFilterIndices::new(&component));
+                let response = exported("on-response").then(|| ResponseFilterIndices::new(&component));
                 let request = request.transpose().map_err(wrong)?;
                 Ok(Exports::Filter(request, response.transpose().map_err(wrong)?))
             }
@@ -131,6 +82,13 @@ impl Linked {
             Exports::Service(_) => Kind::WasiHttp03,
             Exports::Tail(_) => Kind::Tail,
         }
+    }
+
+    /// Calls that one instance serves unless the policy says otherwise: enough to make its start cheap, few enough to bound
+    /// what it may hoard. Components of `wasi:http` 0.2 are made for hosts that use them once, and some break when they are
+    /// used again.
+    pub(super) fn calls(&self) -> u32 {
+        if self.kind() == Kind::WasiHttp02 { 1 } else { 128 }
     }
 
     /// Whether it looks at responses, as a filter.

@@ -14,7 +14,7 @@ use http::{
 use tokio::runtime::Handle;
 
 use super::{bindings::egress::handler::types as wit, bodies::Bodies, message, task::Task};
-use crate::{Body, Chain, Context, Fetch, HandlerError, Outcome, Secret};
+use crate::{Body, Chain, Context, Fetch, HandlerError, Outcome, Secret, Upgrade};
 
 /// Fetches of one call.
 const MAX_FETCHES: usize = 64;
@@ -67,6 +67,15 @@ pub(super) enum Failure {
 #[derive(Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<Option<Failure>>>);
 
+/// Whether a fetch asks to go on with another protocol, where the exchange's request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upgrading {
+    /// The guest handed the wish on.
+    AsAsked,
+    /// It did not.
+    Never,
+}
+
 /// A fetch under way.
 pub(super) type Pending = Task<Result<Outcome, HandlerError>>;
 
@@ -96,6 +105,7 @@ impl Onward {
         bodies: &mut Bodies,
         secrets: impl Iterator<Item = &'a Secret> + Clone,
     ) -> Result<Pending, String> {
+        let upgrade = wanted.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
         let mut headers = message::set(wanted.headers, secrets)?;
         let whole = message::body(wanted.body, bodies)?;
         headers.extend(whole.length.map(|length| (header::CONTENT_LENGTH, length)));
@@ -103,11 +113,15 @@ impl Onward {
         *request.method_mut() = Method::from_bytes(wanted.method.as_bytes()).map_err(|_| "bad method")?;
         *request.uri_mut() = absolute(&wanted.scheme, &wanted.authority, &wanted.path)?;
         *request.headers_mut() = headers;
-        self.start(request)
+        self.start(request, if upgrade { Upgrading::AsAsked } else { Upgrading::Never })
     }
 
     /// Starts a fetch of a request that is valid but for where it may go.
-    pub(super) fn start(&mut self, mut request: Request<Body>) -> Result<Pending, String> {
+    pub(super) fn start(
+        &mut self,
+        mut request: Request<Body>,
+        upgrading: Upgrading,
+    ) -> Result<Pending, String> {
         if request.method() == Method::CONNECT {
             return Err("CONNECT cannot be fetched".to_owned());
         }
@@ -120,6 +134,9 @@ impl Onward {
         match self.own.as_ref().filter(|own| own.origin == origin) {
             Some(own) => {
                 own.kept.restore(&mut request)?;
+                if upgrading == Upgrading::Never {
+                    request.extensions_mut().remove::<Upgrade>();
+                }
                 let (chain, context) = (own.chain.clone(), own.context.clone());
                 let run = async move { chain.run(request, &context, upstream).await };
                 Ok(Task::spawn(&self.runtime, run))

@@ -21,7 +21,13 @@ use wasmtime_wasi_http::{
     p3,
 };
 
-use super::{answer::Answer, message, pace::Pace, state::{Call, State}};
+use super::{
+    answer::Answer,
+    message,
+    onward::{Failures, Pending, Upgrading},
+    pace::Pace,
+    state::{Call, State},
+};
 use crate::{Body, BodyError, Fault, Outcome};
 
 /// What an instance serves, if it serves something.
@@ -51,12 +57,12 @@ impl Current {
     fn start(
         &mut self,
         request: Request<WasiBody>,
-    ) -> Result<(super::onward::Pending, super::onward::Failures), String> {
+    ) -> Result<(Pending, Failures), String> {
         let onward = self.0.as_mut().and_then(|call| call.onward.as_mut()).ok_or("outside of a call")?;
         let (mut head, body) = request.into_parts();
         message::clean(&mut head.headers);
         let body = body.map_err(BodyError::from).boxed_unsync();
-        let pending = onward.start(Request::from_parts(head, body))?;
+        let pending = onward.start(Request::from_parts(head, body), Upgrading::Never)?;
         Ok((pending, onward.failures()))
     }
 }

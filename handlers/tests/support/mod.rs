@@ -22,7 +22,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 
 /// One engine for all tests of a binary, as in the product.
-pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
+pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(None).unwrap());
 
 type Answer = dyn Fn(Request<Body>) -> Fetching + Send + Sync;
 
@@ -136,7 +136,7 @@ pub(crate) fn with_secret(name: &str, value: &str) -> BTreeMap<String, Arc<Secre
 }
 
 pub(crate) fn chain_of(script: Script) -> Chain {
-    Chain::new(vec![Arc::new(Named { name: "guest".into(), handler: Handler::Script(script) })])
+    Chain::new(vec![Arc::new(Named { version: None, name: "guest".into(), handler: Handler::Script(script) })])
 }
 
 /// Sends one request through a chain.

@@ -19,9 +19,10 @@ use tokio::{
 use super::{audit_target, in_file, open_audit, read_policy, runtime};
 use crate::{
     admin::{AdminSocket, Administered},
+    cache::CacheDir,
     capture::{self, Accept, Mode, Namespace},
     cli::{AttachOptions, ServeOptions, SidecarOptions, Verb},
-    config::{Document, Part},
+    config::{Document, LazyEngine, Part},
     fleet::{Fleet, Given, Origin, Settings, Trust, Wanted},
     keeper::{self, Keeper, Kept, Lifeline},
     state::StateDir,
@@ -117,9 +118,10 @@ fn proxy(plan: Plan, keeper: Lifeline) -> anyhow::Result<u8> {
     let settings = settings(&plan, pod, mode, &kept)?;
     let runtime = runtime()?;
     let control = plan.control.clone();
+    let handlers = LazyEngine::new(CacheDir::locate(plan.serve.cache.cache_dir.as_deref()).open());
     let limit = Duration::from_millis(plan.serve.drain_timeout_ms.into());
     let fleet = runtime.block_on(async {
-        let fleet = Fleet::new(settings, keeper);
+        let fleet = Fleet::new(settings, keeper, handlers);
         let _alive = tokio::spawn(stay_alive(Arc::clone(&fleet)));
         let mut signals = Signals::watch()?;
         let leave = tokio::select! {

@@ -19,9 +19,10 @@ use super::{audit_target, in_file, open_audit, read_policy, signals};
 use crate::{
     admin::{AdminSocket, Administered},
     audit::Target,
+    cache::CacheDir,
     capture::{self, Captured, Seal},
     cli::RunOptions,
-    config::{self, Document, Part, Shared, Visible},
+    config::{self, Document, LazyEngine, Part, Shared, Visible},
     environment,
     hidden::Hidden,
     instance::{Instance, Parts},
@@ -47,7 +48,10 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let audit = audit_target(options.audit.as_deref())?;
     let secrets = config::secret_variables(&document);
     let hidden_files = config::secret_files(&document);
-    let hidden = Hidden::choose(ours(&state, &audit, &hidden_files), &options.mask, &options.keep)?;
+    let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
+    // Made before the command could make it.
+    let engine = Arc::new(LazyEngine::new(cache.open()));
+    let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
     let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
     let visible = Visible::Shared(Shared {
         variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
@@ -66,7 +70,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         class: options.class,
         audit: open_audit(&audit)?,
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
-        engine: Arc::default(),
+        engine,
         generation: 1,
         predecessors: 0,
         visible,
@@ -111,10 +115,11 @@ fn watch(paths: &[PathBuf], parts: &[Part]) -> anyhow::Result<Watch> {
     Ok(Watch::new(Arc::new(PolicyFiles::at(paths).with(texts)), Some(command)))
 }
 
-/// What the workload never sees, whatever is kept: secrets, our state and our records.
-fn ours(state: &StateDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+/// What the workload never sees, whatever is kept: secrets, our state, compiled handlers and our records.
+fn ours(state: &StateDir, cache: &CacheDir, audit: &Target, secrets: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let mut ours: Vec<PathBuf> = secrets.iter().cloned().collect();
     ours.push(state.path().to_owned());
+    ours.extend(cache.paths());
     if let Target::File(path) = audit {
         ours.push(path.clone());
     }

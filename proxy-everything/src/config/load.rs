@@ -13,21 +13,20 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings, secrets};
+use super::{Bound, ConfigError, Document, LazyEngine, Limits, Surroundings};
 use crate::{in_force::Rules, upstream::Upstream};
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
 /// Every binding of `policy`, in the order of its ids.
-pub(super) fn bindings(
+pub fn chains(
     policy: &Policy,
     document: &Document,
     overrides: &Overrides,
-    limits: &Limits,
-    surroundings: Surroundings<'_>,
+    engine: &LazyEngine,
+    secrets: &BTreeMap<String, Arc<Secret>>,
 ) -> Result<Vec<Bound>, ConfigError> {
-    let secrets = secrets::read(document, surroundings.visible)?;
-    let make = Make { secrets: &secrets, overrides, engine: surroundings.engine, limits };
+    let make = Make { secrets, overrides, engine, limits: &Limits::from(&document.parsed.limits) };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
         named.insert(name.as_str(), make.named(name, source, None)?);
@@ -127,10 +126,10 @@ impl Make<'_> {
         let granted =
             wasm.secrets.iter().filter_map(|name| Some((name.clone(), self.secrets.get(name)?.clone())));
         let settings = ScriptSettings {
-            name: name.into(),
             params: given.unwrap_or(&wasm.params).clone(),
             secrets: granted.collect(),
             limits: self.limits.script(),
+            ..ScriptSettings::named(name)
         };
         let engine = || self.engine.get().map_err(|error| wrong(error.to_string()));
         let script = match self.overrides.component(name, wasm) {

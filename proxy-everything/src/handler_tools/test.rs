@@ -1,0 +1,174 @@
+//! `handler test`: whether handlers do with requests what a person expects. Receives a component or a policy, and files of cases; hands on a
+//! line for each case, what differs below it, and the exit status.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow, bail};
+use handlers::Secret;
+use policy::{Overrides, Policy};
+use serde_json::json;
+
+use super::{
+    FAULTY,
+    differs::differs,
+    expected::{self, Case, Placed},
+    lines::Lines,
+    trial,
+};
+use crate::{
+    app::{in_file, read_policy},
+    cache::CacheDir,
+    config::{self, ConfigError, Document, LazyEngine, MAX_DOCUMENT},
+    logging,
+};
+
+/// Something is not as expected.
+const DIFFERS: u8 = 1;
+
+/// What is tried.
+enum Subject {
+    /// One component, under a policy that sends everything through it.
+    Component(PathBuf),
+    Policy(Document),
+}
+
+struct Bench {
+    subject: Subject,
+    /// The files that the subject is of, for messages.
+    files: Vec<PathBuf>,
+    engine: LazyEngine,
+    lines: Lines,
+    runtime: tokio::runtime::Runtime,
+}
+
+pub(super) fn run(files: &[PathBuf], policy: &[PathBuf]) -> anyhow::Result<u8> {
+    let lines = Lines::default();
+    logging::to_stderr_and(lines.clone());
+    let (subject, subject_files, cases) = match (policy, files) {
+        ([], [component, cases @ ..]) => {
+            (Subject::Component(std::path::absolute(component)?), vec![component.clone()], cases)
+        }
+        _ => match Document::merge(read_policy(policy)?) {
+            Ok(document) => (Subject::Policy(document), policy.to_vec(), files),
+            Err(error) => {
+                eprintln!("{}", in_file(policy, &error));
+                return Ok(FAULTY);
+            }
+        },
+    };
+    let engine = LazyEngine::new(CacheDir::locate(None).open());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bench = Bench { subject, files: subject_files, engine, lines, runtime };
+    let (mut all, mut failed) = (0_u64, 0_u64);
+    for file in case_files(cases)? {
+        let cases = match expected::parse(&text(&file)?) {
+            Ok(cases) => cases,
+            Err(fault) => {
+                eprintln!("{}:{fault}", file.display());
+                return Ok(FAULTY);
+            }
+        };
+        for case in &cases {
+            all += 1;
+            let place = format!("{}:{}", file.display(), case.referenced.line());
+            match bench.judge(case, &format!("case-{all}")) {
+                Ok(differs) => failed += told(&case.value, &place, &differs),
+                Err(error) => {
+                    eprintln!("{place}: {error:#}");
+                    return Ok(FAULTY);
+                }
+            }
+        }
+    }
+    println!("{all} cases, {failed} failed");
+    if all == 0 {
+        return Ok(FAULTY);
+    }
+    Ok(if failed == 0 { 0 } else { DIFFERS })
+}
+
+/// Prints what came of a case; 1 if it failed.
+fn told(case: &Case, place: &str, differs: &[String]) -> u64 {
+    if differs.is_empty() {
+        println!("ok   {}", case.name);
+        return 0;
+    }
+    println!("FAIL {} ({place})", case.name);
+    differs.iter().for_each(|line| println!("     {line}"));
+    1
+}
+
+impl Bench {
+    /// What differs.
+    fn judge(&self, case: &Placed, id: &str) -> anyhow::Result<Vec<String>> {
+        let case = &case.value;
+        let fault = |error: ConfigError| in_file(&self.files, &error);
+        let made;
+        let document = match &self.subject {
+            Subject::Policy(_) if case.params.is_some() => {
+                bail!("`params` are the policy's: leave them out of the case")
+            }
+            Subject::Policy(document) => document,
+            Subject::Component(path) => {
+                made = only(path, case).map_err(|error| anyhow!("the case's secrets: {error}"))?;
+                &made
+            }
+        };
+        let policy = Policy::compile(document.parsed(), &Overrides::default());
+        let bound =
+            config::chains(&policy, document, &self.engine, &secrets(document, case)).map_err(fault)?;
+        let told = self.runtime.block_on(trial::run(case, id, &policy, &bound, &self.lines))?;
+        Ok(differs(&case.expect, &told))
+    }
+}
+
+/// The policy that sends everything through one component, which is granted the case's secrets.
+fn only(component: &Path, case: &Case) -> Result<Document, ConfigError> {
+    let names: Vec<_> = case.secrets.keys().collect();
+    let sources: BTreeMap<_, _> = names.iter().map(|name| (name, json!({ "env": name }))).collect();
+    let handler = json!({ "wasm": component, "secrets": names, "params": case.params });
+    let text = json!({
+        "outbound": "handler",
+        "enableInternet": true,
+        "secrets": sources,
+        "handlers": { "handler": handler },
+    });
+    Document::parse(text.to_string(), PathBuf::from("/"))
+}
+
+/// Those of the case; a secret that it does not give has a value that can be told.
+fn secrets(document: &Document, case: &Case) -> BTreeMap<String, Arc<Secret>> {
+    let value = |name: &String| case.secrets.get(name).cloned().unwrap_or_else(|| format!("secret-{name}"));
+    let names = document.parsed().secrets.keys();
+    names.map(|name| (name.clone(), Arc::new(Secret::new(value(name))))).collect()
+}
+
+/// The files themselves, and in folders those that can be lists of cases, by name.
+fn case_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let is_list = |path: &PathBuf| {
+            path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known))
+        };
+        let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_list).collect();
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+fn text(file: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    anyhow::ensure!(text.len() <= MAX_DOCUMENT, "{} is larger than 4 MiB", file.display());
+    Ok(text)
+}

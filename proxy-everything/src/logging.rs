@@ -1,0 +1,32 @@
+//! Where words for the operator go. Receives nothing but the variable `PROXY_EVERYTHING_LOG`; hands on a log on standard error, with
+//! warnings and errors unless that says otherwise. Called once, by what the process turns out to be.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{cli::Verb, handler_tools::HandlerVerb};
+
+/// The log of what `verb` does; a test of handlers looks at the log, and begins it itself.
+pub fn begin(verb: &Verb) {
+    if !matches!(verb, Verb::Handler(HandlerVerb::Test { .. })) {
+        to_stderr();
+    }
+}
+
+/// The log of everything that runs.
+pub fn to_stderr() {
+    let log = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
+}
+
+/// The same, and `other` beside it, whatever its level.
+pub fn to_stderr_and(other: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(filter());
+    tracing_subscriber::registry().with(other).with(log).init();
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into())
+}
