@@ -67,3 +67,11 @@ async fn they_answer_by_themselves_and_send_onward() {
         assert_eq!(upstream.seen().len(), 2, "{name}");
     }
 }
+
+#[tokio::test]
+async fn sockets_are_there_in_name_only() {
+    let chain = chain("other-preview3", Kind::WasiHttp03);
+    let answer = response(&chain, asking(Method::GET, "/sockets"), &echo()).await;
+    let outcomes = text(answer.into_body()).await;
+    assert_eq!(outcomes, "tcp refused, tcp6 refused, listen refused, udp refused, name refused");
+}

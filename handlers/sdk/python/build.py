@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,9 @@ def build(module: Path, output: Path) -> None:
         raise SystemExit(f"{module}: define one of fetch, tail, or on_request and on_response (found: {', '.join(found) or 'none'})")
     if module.stem in sys.stdlib_module_names:
         raise SystemExit(f"{module}: this is the name of a module of Python itself")
-    program = shutil.which("componentize-py", path=str(Path(sys.executable).parent)) or shutil.which("componentize-py")
+    # Of the interpreter that runs this, of the one that `make handlers-all` sets up, or of the system.
+    places = [Path(sys.executable).parent, SDK.parents[2] / "target/python/bin", os.environ.get("PATH", os.defpath)]
+    program = shutil.which("componentize-py", path=os.pathsep.join(map(str, places)))
     if program is None:
         raise SystemExit(f"componentize-py is missing: pip install -r {SDK / 'requirements.txt'}")
     world = WORLDS[found]

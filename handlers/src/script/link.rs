@@ -1,8 +1,8 @@
 //! What components may import.
 //!
 //! Receives the engine; hands on a linker with `egress:handler/*`, what it takes from WASI, `wasi:http`, and the parts of
-//! WASI 0.2 and 0.3 that language runtimes ask for. Those are empty shells but for clocks and random numbers: no arguments, no environment, no directories.
-//! Sockets are not linked at all, so that a component that wants them is refused when it is loaded.
+//! WASI 0.2 and 0.3 that language runtimes ask for. Those are empty shells but for clocks and random numbers: no
+//! arguments, no environment, no directories, and sockets of which every use is refused.
 
 use wasmtime::{
     Engine, Result,
