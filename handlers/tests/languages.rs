@@ -63,7 +63,8 @@ async fn inject_without_its_secret_fails() {
     for language in LANGUAGES {
         let (chain, _) = example(language, "inject", plain());
         let upstream = Upstream::text("private");
-        let error: HandlerError = run(&chain, get("https://api.example.test/"), &upstream).await.err().unwrap();
+        let error: HandlerError =
+            run(&chain, get("https://api.example.test/"), &upstream).await.err().unwrap();
         assert_eq!((error.kind(), error.status()), ("handler_failed", StatusCode::BAD_GATEWAY), "{language}");
         assert!(error.to_string().contains("API_TOKEN"), "{language}: {error}");
         assert!(upstream.seen().is_empty(), "{language}");
@@ -76,12 +77,16 @@ async fn only_get_is_a_filter_that_refuses_what_writes() {
         let (chain, kind) = example(language, "only-get", plain());
         assert_eq!(kind, Kind::Filter, "{language}");
         let upstream = Upstream::text("page");
-        for (method, passes) in [("GET", true), ("HEAD", true), ("POST", false), ("DELETE", false), ("X-ODD", false)] {
+        for (method, passes) in
+            [("GET", true), ("HEAD", true), ("POST", false), ("DELETE", false), ("X-ODD", false)]
+        {
             let mut request = get("https://api.example.test/");
             *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
             let before = upstream.seen().len();
             match run(&chain, request, &upstream).await.unwrap() {
-                Outcome::Response(response) => assert!(passes && response.status() == 200, "{language} {method}"),
+                Outcome::Response(response) => {
+                    assert!(passes && response.status() == 200, "{language} {method}")
+                }
                 Outcome::Denied { status, reason, .. } => {
                     assert!(!passes, "{language} {method}");
                     assert_eq!(status, StatusCode::FORBIDDEN, "{language}");

@@ -57,12 +57,23 @@ async fn they_answer_by_themselves_and_send_onward() {
         assert!(upstream.seen().is_empty(), "{name}");
         for _ in 0..2 {
             let answer = response(&chain, asking(Method::POST, "/path?query"), &upstream).await;
-            assert_eq!((answer.status().as_u16(), &answer.headers()["x-up"]), (200, &"yes".parse().unwrap()), "{name}");
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["x-up"]),
+                (200, &"yes".parse().unwrap()),
+                "{name}"
+            );
             assert_eq!(text(answer.into_body()).await, "a body", "{name}");
         }
         for head in upstream.seen() {
-            assert_eq!((head.method.as_str(), head.uri.to_string().as_str()), ("POST", "https://api.example.test/path?query"));
-            assert_eq!((&head.headers["x-other"], &head.headers["accept"]), (&value.parse().unwrap(), &"*/*".parse().unwrap()), "{name}");
+            assert_eq!(
+                (head.method.as_str(), head.uri.to_string().as_str()),
+                ("POST", "https://api.example.test/path?query")
+            );
+            assert_eq!(
+                (&head.headers["x-other"], &head.headers["accept"]),
+                (&value.parse().unwrap(), &"*/*".parse().unwrap()),
+                "{name}"
+            );
         }
         assert_eq!(upstream.seen().len(), 2, "{name}");
     }
