@@ -14,7 +14,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test bench-policy lint deny setup-deny handlers types test-sdk setup setup-handlers setup-test clean
+.PHONY: help build demo test bench-policy lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -26,7 +26,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers types test-sdk target/moto lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -82,15 +82,20 @@ $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 target/moto: setup-test
 	[ -x $@/bin/moto_server ] || { python3 -m venv $@ && $@/bin/pip install -q 'moto[server]==5.2.5'; }
 
+include handlers/languages.mk
+
 setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build
 
 setup-handlers:
 	@tools/install build handlers
 
+setup-languages:
+	@tools/install build handlers languages
+
 setup-test: ## installs what the tests need besides
 	@tools/install build handlers test containers
 
 clean: ## removes what was built
 	$(CARGO) clean
-	rm -rf $(SDK)/node_modules $(CLIENT)/node_modules
+	rm -rf $(SDK)/node_modules $(CLIENT)/node_modules $(TOOLS)/node_modules

@@ -1,8 +1,8 @@
 //! What components may import.
 //!
 //! Receives the engine; hands on a linker with `egress:handler/*`, what it takes from WASI, `wasi:http`, and the parts of
-//! WASI 0.2 and 0.3 that language runtimes ask for. Those are empty shells but for clocks and random numbers: no arguments, no environment, no directories.
-//! Sockets are not linked at all, so that a component that wants them is refused when it is loaded.
+//! WASI 0.2 and 0.3 that language runtimes ask for. Those are empty shells but for clocks and random numbers: no
+//! arguments, no environment, no directories, and sockets of which every use is refused.
 
 use wasmtime::{
     Engine, Result,
@@ -14,10 +14,11 @@ use wasmtime_wasi::{
     filesystem::{WasiFilesystem, WasiFilesystemView},
     p2::{
         self,
-        bindings::{cli, filesystem, random},
+        bindings::{cli, filesystem, random, sockets},
     },
     p3,
     random::WasiRandom,
+    sockets::{WasiSockets, WasiSocketsView},
 };
 
 use super::{
@@ -48,6 +49,7 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
     filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
     filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    no_sockets(l)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     p3::cli::add_to_linker(l)?;
     p3::clocks::add_to_linker(l)?;
@@ -71,4 +73,17 @@ fn ours(l: &mut Linker<State>) -> Result<()> {
     store::add_to_linker::<_, Own>(l, |state| state)?;
     atomics::add_to_linker::<_, Own>(l, |state| state)?;
     batch::add_to_linker::<_, Own>(l, |state| state)
+}
+
+/// Python's runtime insists on the names, whatever the handler does. Every use is refused: a context allows nothing unless
+/// it is told to.
+fn no_sockets(l: &mut Linker<State>) -> Result<()> {
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<State, WasiSockets>(l, &options, State::sockets)?;
+    sockets::instance_network::add_to_linker::<State, WasiSockets>(l, State::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<State, WasiSockets>(l, State::sockets)?;
+    sockets::tcp::add_to_linker::<State, WasiSockets>(l, State::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<State, WasiSockets>(l, State::sockets)?;
+    sockets::udp::add_to_linker::<State, WasiSockets>(l, State::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<State, WasiSockets>(l, State::sockets)
 }
