@@ -76,6 +76,16 @@ impl HandlerError {
 }
 
 impl Fault {
+    /// The words of all of them.
+    pub const KINDS: [&'static str; 6] = [
+        "handler_cpu",
+        "handler_memory",
+        "handler_deadline",
+        "handler_trapped",
+        "handler_failed",
+        "handler_busy",
+    ];
+
     fn status(&self) -> StatusCode {
         match self {
             Self::CpuBudget | Self::Deadline => StatusCode::GATEWAY_TIMEOUT,
@@ -84,7 +94,7 @@ impl Fault {
         }
     }
 
-    fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::CpuBudget => "handler_cpu",
             Self::MemoryBudget => "handler_memory",

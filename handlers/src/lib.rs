@@ -29,6 +29,6 @@ pub use inspect::{Inspection, Kind, inspect};
 pub use logs::{Event, Level, Line, Logs};
 pub use rate::RateLimit;
 pub use respond::Respond;
-pub use script::{Cache, Engine, KeyValueGrant, Scope, Script, ScriptLimits, ScriptSettings};
+pub use script::{Cache, Counts, Engine, KeyValueGrant, Scope, Script, ScriptLimits, ScriptSettings};
 pub use secret::Secret;
 pub use store::{Blobs, KeyPage, KeyValue, Object, ObjectPage, Span, StoreError, Storing};

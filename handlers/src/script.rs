@@ -8,6 +8,7 @@ mod blobstore;
 mod bodies;
 mod cache;
 mod call;
+mod counts;
 mod engine;
 mod filter;
 mod folder;
@@ -37,6 +38,7 @@ use self::{
 };
 pub use self::{
     cache::Cache,
+    counts::Counts,
     engine::Engine,
     keyvalue::{KeyValueGrant, Scope},
 };
@@ -77,6 +79,8 @@ pub struct ScriptSettings {
     pub calls: Option<u32>,
     /// What it may use up.
     pub limits: ScriptLimits,
+    /// Where its calls are counted.
+    pub counts: Arc<Counts>,
 }
 
 impl ScriptSettings {
@@ -92,6 +96,7 @@ impl ScriptSettings {
             rate_limits: BTreeMap::new(),
             calls: None,
             limits: ScriptLimits::default(),
+            counts: Arc::default(),
         }
     }
 }
@@ -117,6 +122,11 @@ impl Script {
     /// What its component is for.
     pub fn kind(&self) -> Kind {
         self.instances.linked().kind()
+    }
+
+    /// What became of its calls.
+    pub fn counts(&self) -> &Counts {
+        &self.settings.counts
     }
 
     /// SHA-256 of the component's bytes.
@@ -177,6 +187,7 @@ impl Script {
     }
 
     fn failed(&self, fault: Fault) -> HandlerError {
+        self.settings.counts.fault(&fault);
         HandlerError::Script { handler: self.settings.name.clone(), fault }
     }
 }

@@ -5,6 +5,7 @@
 mod answer;
 mod caller;
 mod change;
+mod handlers;
 mod instances;
 mod metrics;
 mod routes;

@@ -2,7 +2,7 @@
 //! Here is what they share. All that can fail because of what the user wrote fails before anything is started.
 
 pub mod attach;
-mod run;
+pub mod run;
 mod signals;
 
 use std::{

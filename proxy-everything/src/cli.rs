@@ -263,7 +263,7 @@ pub struct DoctorOptions {
 }
 
 /// Where compiled handlers are kept.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct CacheOption {
     /// The folder that compiled WebAssembly handlers are kept in, so that they are not compiled again at the next start. No workload sees it
     /// [default: /var/cache/proxy-everything/components for root, below $XDG_CACHE_HOME or ~/.cache for others]
@@ -272,7 +272,7 @@ pub struct CacheOption {
 }
 
 /// Where running instances are found.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct State {
     /// The folder of the admin sockets [default: /run/proxy-everything for root, else $XDG_RUNTIME_DIR/proxy-everything, else
     /// /tmp/proxy-everything-UID]

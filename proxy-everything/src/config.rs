@@ -17,14 +17,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use handlers::Chain;
+use handlers::{Chain, Named};
 use policy::{BindingId, DnsType, Overrides, Policy, Warning};
 use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
 pub use error::ConfigError;
 pub use limits::Limits;
-pub use load::chains;
+pub use load::{Handling, handling};
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
 pub use stores::{OpenStores, Opened, Stores, make_store_paths};
@@ -116,7 +116,7 @@ pub struct Generation {
     document: Arc<Document>,
     overrides: Overrides,
     limits: Limits,
-    bound: Vec<Bound>,
+    handling: Handling,
     tails: Vec<Tail>,
     upstream: Upstream,
     elsewhere: BTreeMap<String, Elsewhere>,
@@ -181,14 +181,14 @@ impl Generation {
         let stores = surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
         let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
         let scripts = Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
-        let bound = chains(&policy, &document, &scripts)?;
+        let handling = handling(&policy, &document, &scripts)?;
         let tails = scripts.tails(&document.parsed)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
         let in_force = surroundings.in_force.clone();
         let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
-        Ok(Self { rules, document, overrides, limits, bound, tails, upstream, elsewhere })
+        Ok(Self { rules, document, overrides, limits, handling, tails, upstream, elsewhere })
     }
 
     /// Grows with every accepted change.
@@ -223,7 +223,12 @@ impl Generation {
 
     /// The handlers of a binding that the policy chose.
     pub fn chain(&self, binding: BindingId) -> Option<&Bound> {
-        self.bound.get(binding.index())
+        self.handling.bound.get(binding.index())
+    }
+
+    /// All handlers of the document, by name, whether they are bound or not.
+    pub fn handlers(&self) -> &[Arc<Named>] {
+        &self.handling.named
     }
 
     /// Where names lead.

@@ -1,14 +1,17 @@
-//! Tools to write handlers, which need no running instance: new, build, inspect, check, test.
+//! Tools to write handlers: new, build, inspect, check, test, run.
 //!
 //! Receives file names, hands on files, text for people or JSON for programs, and an exit status. Components are looked at and run by the
 //! crate `handlers`; what is here reads files, starts toolchains and prints.
 
 mod build;
+mod console;
+mod dev;
 mod differs;
 mod expected;
 mod inspect;
 mod lines;
 mod new;
+mod rebuild;
 mod test;
 mod trial;
 
@@ -18,6 +21,11 @@ use anyhow::Context;
 use clap::{Subcommand, ValueHint};
 
 pub use new::Language;
+
+use crate::{
+    cli::{CacheOption, RunOptions, State, Which},
+    client,
+};
 
 /// What is given makes no sense.
 const FAULTY: u8 = 2;
@@ -82,6 +90,37 @@ pub enum HandlerVerb {
         #[arg(long, value_name = "NAME", requires = "policy")]
         name: Option<String>,
     },
+    /// Run a command whose requests go through a handler, and build that again whenever its source changes
+    ///
+    /// Builds as `handler build` does, then runs the command as `run` does. Each change is built beside the command and put in force for the
+    /// next request; if it does not build, or would not be loaded, what was there goes on serving. Standard error has what the toolchain says, a
+    /// line for what the handler writes, and one for each request. Records are kept nowhere else.
+    ///
+    /// The command can write to nothing of the host's, only to a /tmp of its own: what it could change would be built, and run, outside of
+    /// its network. Exit status: as of `run`; 1 if the first build fails.
+    #[command(
+        after_help = "Examples:\n  proxy-everything handler run my-handler\n  proxy-everything handler run my-handler -- curl -i https://api.example.com/user\n  proxy-everything handler run only-get.js --policy egress.yaml -- bash"
+    )]
+    Run {
+        /// A project's folder, its one source file, or a component that something else builds.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        source: PathBuf,
+        /// The policy document, in which a handler is made of what is built; may be given several times [default: policy.yaml in the
+        /// folder; without one, everything is allowed and goes through the handler]. A change is put in force
+        #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        policy: Vec<PathBuf>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        cache: CacheOption,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        state: State,
+        /// The command and its arguments [default: $SHELL]
+        #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+        command: Vec<String>,
+    },
+    /// List the handlers of a running instance, with their versions, calls and faults, as JSON
+    List(Which),
     /// Try requests on a component, or on all handlers of a policy, without a network: exit status 0 if all is as expected, 1 if something
     /// differs, 2 if something is faulty
     ///
@@ -107,7 +146,32 @@ pub fn run(verb: &HandlerVerb) -> anyhow::Result<u8> {
         HandlerVerb::Build { source, output } => build::run(source, output.as_deref()),
         HandlerVerb::Inspect { file, json } => inspect::inspect(file, *json),
         HandlerVerb::Check { file, policy, name } => inspect::check(file, policy, name.as_deref()),
+        HandlerVerb::Run { source, policy, cache, state, command } => {
+            dev::run(source, policy, options(cache, state, command))
+        }
+        HandlerVerb::List(which) => {
+            print!("{}", client::show("/v1/handlers", which)?);
+            Ok(0)
+        }
         HandlerVerb::Test { files, policy } => test::run(files, policy),
+    }
+}
+
+/// What the command is run with; how it is tried, only `dev` knows.
+fn options(cache: &CacheOption, state: &State, command: &[String]) -> RunOptions {
+    let shell = || vec![std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned())];
+    RunOptions {
+        policy: Vec::new(),
+        watch: false,
+        audit: None,
+        id: None,
+        class: String::new(),
+        mask: Vec::new(),
+        keep: Vec::new(),
+        publish: Vec::new(),
+        cache: cache.clone(),
+        state: state.clone(),
+        command: if command.is_empty() { shell() } else { command.to_vec() },
     }
 }
 

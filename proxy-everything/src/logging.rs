@@ -7,26 +7,29 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 
 use crate::{cli::Verb, handler_tools::HandlerVerb};
 
-/// The log of what `verb` does; a test of handlers looks at the log, and begins it itself.
+/// What handlers write.
+const CONSOLE: &str = "handlers::script::state";
+
+/// The log of what `verb` does; what tries handlers looks at what they write, and begins it itself.
 pub fn begin(verb: &Verb) {
-    if !matches!(verb, Verb::Handler(HandlerVerb::Test { .. })) {
+    if !matches!(verb, Verb::Handler(HandlerVerb::Test { .. } | HandlerVerb::Run { .. })) {
         to_stderr();
     }
 }
 
 /// The log of everything that runs.
 pub fn to_stderr() {
-    let log = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter("warn")).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
 }
 
-/// The same, and `other` beside it, whatever its level.
+/// The same without what handlers write, which `other` is told, whatever its level.
 pub fn to_stderr_and(other: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(filter());
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(filter(&format!("warn,{CONSOLE}=off")));
     tracing_subscriber::registry().with(other).with(log).init();
 }
 
-fn filter() -> EnvFilter {
-    EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| "warn".into())
+fn filter(usual: &str) -> EnvFilter {
+    EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| usual.into())
 }

@@ -101,7 +101,7 @@ impl PolicyFiles {
 
 /// What a path leads to, as far as it tells whether its text may be another one than before. Times have seconds and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+pub struct Identity {
     device: u64,
     inode: u64,
     size: u64,
@@ -110,7 +110,8 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(found: &Metadata) -> Self {
+    /// Of what was found.
+    pub fn of(found: &Metadata) -> Self {
         Self {
             device: found.dev(),
             inode: found.ino(),
@@ -143,6 +144,28 @@ fn read(path: &Path, command: Option<&Command>) -> io::Result<String> {
     String::from_utf8(text).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
+/// Has `look` taken four times a second, where it may block, until this is dropped.
+pub async fn again_and_again<T: Send + 'static>(
+    mut watch: T,
+    instance: Arc<Instance>,
+    look: fn(&mut T, &Instance),
+) {
+    let mut ticks = interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let instance = Arc::clone(&instance);
+        let step = move || {
+            look(&mut watch, &instance);
+            watch
+        };
+        match tokio::task::spawn_blocking(step).await {
+            Ok(same) => watch = same,
+            Err(error) => return tracing::error!(%error, "files are not watched any more"),
+        }
+    }
+}
+
 /// What one look at the files gave.
 #[derive(Debug)]
 enum Look {
@@ -169,21 +192,8 @@ impl Watch {
     }
 
     /// Puts changes in force until it is dropped.
-    pub async fn keep(mut self, instance: Arc<Instance>) {
-        let mut ticks = interval(POLL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let instance = Arc::clone(&instance);
-            let step = move || {
-                self.step(&instance);
-                self
-            };
-            match tokio::task::spawn_blocking(step).await {
-                Ok(same) => self = same,
-                Err(error) => return tracing::error!(%error, "the policy's file is not watched any more"),
-            }
-        }
+    pub async fn keep(self, instance: Arc<Instance>) {
+        again_and_again(self, instance, Self::step).await;
     }
 
     fn step(&mut self, instance: &Instance) {

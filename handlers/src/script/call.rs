@@ -35,8 +35,12 @@ pub(super) enum Job {
 pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job, call: Call) {
     let (answer, pace) = (call.answer.clone(), call.pace.clone());
     let failures = call.onward.as_ref().map(|onward| onward.failures()).unwrap_or_default();
-    let name = &instances.settings().name;
-    let failed = |fault| HandlerError::Script { handler: name.clone(), fault };
+    let (name, counts) = (&instances.settings().name, &instances.settings().counts);
+    counts.call();
+    let failed = |fault| {
+        counts.fault(&fault);
+        HandlerError::Script { handler: name.clone(), fault }
+    };
     let turn = match instances.turn(pace.deadline()).await {
         Ok(turn) => turn,
         Err(fault) => {
@@ -64,6 +68,7 @@ pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job
     };
     instance.end();
     if answer.is_given() {
+        counts.fault(&fault);
         tracing::info!(handler = &**name, %fault, "after its answer");
         return;
     }

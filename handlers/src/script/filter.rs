@@ -175,6 +175,7 @@ async fn asked(
     call: Call,
 ) -> Result<Action, Fault> {
     let pace = call.pace.clone();
+    instances.settings().counts.call();
     let _turn = instances.turn(pace.deadline()).await?;
     let mut instance = pace.keep(instances.get()).await.unwrap_or(Err(Fault::Deadline))?;
     let Instance { store, guest, stopwatch, .. } = &mut instance;

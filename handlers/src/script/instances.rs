@@ -13,6 +13,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::{
     ScriptSettings,
+    counts::Existing,
     kind::{Guest, Linked},
     limits::Limits,
     state::State,
@@ -32,6 +33,7 @@ pub(super) struct Instance {
     pub(super) guest: Guest,
     pub(super) stopwatch: Stopwatch,
     calls: u32,
+    _existing: Existing,
 }
 
 /// A script's instances.
@@ -108,7 +110,10 @@ impl Instances {
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
         let started = self.ticker.watch(&stopwatch, self.linked.instantiate(&mut store)).await;
         match started {
-            Ok(guest) => Ok(Instance { store, guest, stopwatch, calls: 0 }),
+            Ok(guest) => {
+                let existing = Existing::among(&self.settings.counts);
+                Ok(Instance { store, guest, stopwatch, calls: 0, _existing: existing })
+            }
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Fault::Busy),
             Err(error) => Err(store.data().fault(&error)),
         }

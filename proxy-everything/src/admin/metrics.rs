@@ -1,12 +1,14 @@
 //! What an instance counts, in Prometheus' text format 0.0.4: for whoever watches many of them. Receives an instance, hands on the
-//! text. Every sample has the same two labels, so that files of several instances can lie side by side, and their number is fixed:
-//! nothing that a workload says becomes a label. docs/operating.md describes each.
+//! text. Every sample has the same two labels, so that files of several instances can lie side by side; those of handlers have more. Their
+//! number is that of the policy's handlers: nothing that a workload says becomes a label. docs/operating.md describes each.
 
 use std::{
     fmt::{Display, Write},
     sync::atomic::Ordering::Relaxed,
     time::SystemTime,
 };
+
+use handlers::Handler;
 
 use crate::instance::Instance;
 
@@ -43,7 +45,29 @@ pub(super) fn text(instance: &Instance) -> String {
     add("audit_records_lost_total", counter, "Audit records that could not be written.", &lost);
     let failing = u8::from(instance.audit.is_failing());
     add("audit_failing", gauge, "1 while audit records cannot be written and nothing passes.", &failing);
-    text
+    text + &of_handlers(instance, &labels)
+}
+
+/// The samples of handlers that are components.
+fn of_handlers(instance: &Instance, labels: &str) -> String {
+    let (mut calls, mut faults) = (String::new(), String::new());
+    let prefix = "proxy_everything_handler";
+    for named in instance.current().handlers() {
+        let Handler::Script(script) = &named.handler else { continue };
+        let labels = format!("{labels},handler=\"{}\"", escaped(&named.name));
+        let counts = script.counts();
+        // Writing to a text cannot fail.
+        let _ = writeln!(calls, "{prefix}_calls_total{{{labels}}} {}", counts.calls());
+        for (kind, count) in counts.faults() {
+            let _ = writeln!(faults, "{prefix}_faults_total{{{labels},kind=\"{kind}\"}} {count}");
+        }
+    }
+    let family = |name: &str, help: &str, samples: &str| match samples {
+        "" => String::new(),
+        samples => format!("# HELP {prefix}_{name} {help}\n# TYPE {prefix}_{name} counter\n{samples}"),
+    };
+    family("calls_total", "Calls of a component.", &calls)
+        + &family("faults_total", "Calls of a component that failed.", &faults)
 }
 
 /// A label's value: the format has three escapes.

@@ -14,7 +14,7 @@ use super::{
     answer::{Answer, Problem, changed, json, tagged, typed},
     caller,
     change::{Change, text},
-    instances, metrics, rules,
+    handlers, instances, metrics, rules,
 };
 use crate::{
     config::{Document, Part},
@@ -26,13 +26,14 @@ use crate::{
 const MAX_WARNINGS: usize = 100;
 
 /// The resources of an instance and their methods, beside the verbs.
-const RESOURCES: [(&str, &[&str]); 9] = [
+const RESOURCES: [(&str, &[&str]); 10] = [
     ("status", &["GET"]),
     ("metrics", &["GET"]),
     ("policy", &["GET", "PUT"]),
     ("policy/parts", &["GET", "PUT"]),
     ("overrides", &["GET", "PUT"]),
     ("rules", &["GET"]),
+    ("handlers", &["GET"]),
     ("explain", &["POST"]),
     ("ca", &["GET"]),
     ("ca/bundle", &["GET"]),
@@ -95,6 +96,7 @@ pub(super) async fn of_instance(
             let (rules, number) = rules::rules(&instance);
             tagged(ok(&rules), number)
         }
+        ("GET", "handlers") => tagged(ok(&handlers::list(&generation)), number),
         ("POST", "explain") => {
             let explained = rules::explain(&text(request).await?, &generation)?;
             tagged(ok(&explained), number)

@@ -18,9 +18,9 @@ use tokio::task::JoinHandle;
 use super::{audit_target, in_file, open_audit, read_policy, signals};
 use crate::{
     admin::{AdminSocket, Administered},
-    audit::Target,
+    audit::{AuditLog, Target},
     cache::CacheDir,
-    capture::{self, Captured, Seal},
+    capture::{self, Captured, Seal, Writable},
     cli::RunOptions,
     config::{self, Document, LazyEngine, Part, Shared, Visible},
     environment,
@@ -34,19 +34,45 @@ use crate::{
     watch::{Command, PolicyFiles, Watch},
 };
 
+/// Goes on beside the command, until that ends.
+pub type Beside = Box<dyn FnOnce(Arc<Instance>) -> JoinHandle<()>>;
+
+/// What a command is sealed in with.
+pub struct Surroundings {
+    /// The policy.
+    pub parts: Vec<Part>,
+    /// Where records go; never seen by the command if it is a file.
+    pub audit: Target,
+    /// They go there by this.
+    pub log: Arc<AuditLog>,
+    /// What the command may write to.
+    pub writable: Writable,
+    /// What else is done.
+    pub beside: Vec<Beside>,
+}
+
 /// Runs the command and gives its exit status, as a shell would.
 pub fn run(options: RunOptions) -> anyhow::Result<u8> {
+    let parts = read_policy(&options.policy)?;
+    let watch = options.watch.then(|| watch(&options.policy, &parts)).transpose()?;
+    let beside = |watch: Watch| -> Beside { Box::new(|instance| tokio::spawn(watch.keep(instance))) };
+    let audit = audit_target(options.audit.as_deref())?;
+    let log = open_audit(&audit)?;
+    let beside = watch.map(beside).into_iter().collect();
+    sealed(options, Surroundings { parts, audit, log, writable: Writable::AsUser, beside })
+}
+
+/// The same, in surroundings that were made by somebody else.
+pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result<u8> {
+    let Surroundings { parts, audit, log, writable, beside } = surroundings;
     capture::harden().context("cannot harden this process")?;
     capture::close_on_exec_from(3).context("cannot close inherited descriptors")?;
     let files = options.policy;
-    let parts = read_policy(&files)?;
-    let watch = options.watch.then(|| watch(&files, &parts)).transpose()?;
     let document = Document::merge(parts).map_err(|error| in_file(&files, &error))?;
 
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
-    let audit = audit_target(options.audit.as_deref())?;
     let secrets = config::secret_variables(&document);
     let mut hidden_files = config::secret_files(&document);
     hidden_files.extend(config::make_store_paths(&document)?);
@@ -68,7 +94,7 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
         mode: capture::Mode::Sealed,
         id: id.clone(),
         class: options.class,
-        audit: open_audit(&audit)?,
+        audit: log,
         tls: TlsOpener::new(ca).context("cannot set up TLS")?,
         engine: Arc::new(LazyEngine::new(cache.open())),
         generation: 1,
@@ -83,13 +109,13 @@ pub fn run(options: RunOptions) -> anyhow::Result<u8> {
     let admin =
         AdminSocket::bind(admin.clone()).with_context(|| format!("cannot bind {}", admin.display()))?;
     let Hidden { masked, kept } = hidden;
-    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only };
+    let seal = Seal { ca_pem: instance.tls.ca().pem().to_owned(), masked, kept, read_only, writable };
     let signals = signals::hold().context("cannot watch for signals")?;
     let inward = if published.is_empty() { 0 } else { MAX_INWARD };
     let captured = capture::run(&options.command, &environment, seal, inward, Stdio::inherit());
     let admin = Arc::new(admin);
     match captured {
-        Ok(captured) => serve(captured, signals, instance, published, &admin, watch),
+        Ok(captured) => serve(captured, signals, instance, published, &admin, beside),
         Err(error) => {
             admin.remove();
             Err(error.into())
@@ -132,7 +158,7 @@ fn serve(
     instance: Arc<Instance>,
     published: Vec<Published>,
     admin: &Arc<AdminSocket>,
-    watch: Option<Watch>,
+    beside: Vec<Beside>,
 ) -> anyhow::Result<u8> {
     let Captured { sockets, agent, command } = captured;
     signals::pass_on(signals, command).context("cannot pass signals on")?;
@@ -140,11 +166,11 @@ fn serve(
     let status = runtime.block_on(async {
         let serving = Serving::start(&instance, sockets, published)?;
         tokio::spawn(Arc::clone(admin).serve(Administered::Instance(Arc::clone(&instance))));
-        let watch = watch.map(|watch| tokio::spawn(watch.keep(Arc::clone(&instance))));
+        let beside: Vec<_> = beside.into_iter().map(|begin| begin(Arc::clone(&instance))).collect();
         let status = ended(agent).await;
         drop(serving);
         tail::all_told(&instance).await;
-        watch.inspect(JoinHandle::abort);
+        beside.iter().for_each(JoinHandle::abort);
         status
     })?;
     // Dropping what is under way writes its records; dropping the instance waits until they are on disk.

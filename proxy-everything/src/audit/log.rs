@@ -66,14 +66,18 @@ pub struct AuditLog {
 impl AuditLog {
     /// Opens the target.
     pub fn open(target: &Target) -> io::Result<Self> {
-        let sink: Box<dyn Write + Send> = match target {
-            Target::Stderr => Box::new(io::stderr()),
+        match target {
+            Target::Stderr => Self::to(io::stderr()),
             Target::File(path) => {
                 let mut options = OpenOptions::new();
                 options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-                Box::new(options.open(path)?)
+                Self::to(options.open(path)?)
             }
-        };
+        }
+    }
+
+    /// Whole lines go to `sink`, some at a time.
+    pub fn to(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = sync_channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let report = Arc::clone(&failing);
@@ -112,7 +116,7 @@ impl Drop for AuditLog {
 }
 
 /// Whole lines in each write, so that several processes can append to one file.
-fn write(lines: Receiver<Line>, mut sink: Box<dyn Write + Send>, failing: &AtomicBool) {
+fn write(lines: Receiver<Line>, mut sink: impl Write, failing: &AtomicBool) {
     while let Ok(Line { text: mut batch, tally }) = lines.recv() {
         let mut tallies = vec![tally];
         while batch.len() < BATCH

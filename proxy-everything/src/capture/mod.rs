@@ -110,6 +110,17 @@ pub struct Seal {
     /// Files that the workload may read but never change.
     #[serde(with = "raw_paths")]
     pub read_only: Vec<PathBuf>,
+    /// What it may change of all the others.
+    pub writable: Writable,
+}
+
+/// What a workload can write to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Writable {
+    /// What its user can.
+    AsUser,
+    /// A `/tmp` of its own, and nothing of the host's.
+    Scratch,
 }
 
 /// A command in its sealed namespace, already running, and the sockets it can reach.

@@ -12,7 +12,7 @@ use std::{
 use nix::mount::{MsFlags, mount};
 
 use super::{
-    CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal,
+    CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal, Writable,
     kept::{self, Kept},
     syscall,
 };
@@ -34,12 +34,19 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
         bare_mount(None::<&str>, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)
     })?;
     let bundles: Vec<PathBuf> = existing(&trust::BUNDLES);
-    let (masked, read_only) = (existing(&seal.masked), existing(&seal.read_only));
+    // Where all is read-only, each policy is.
+    let read_only = if seal.writable == Writable::AsUser { &*seal.read_only } else { &[] };
+    let (masked, read_only) = (existing(&seal.masked), existing(read_only));
     let kept = kept::open(&seal.kept).map_err(CaptureError::step("open what is kept"))?;
     let system = trust::system_bundle();
     let terminal = nix::unistd::ttyname(io::stdin()).ok();
     let resolver = fs::canonicalize("/etc/resolv.conf").ok();
 
+    if seal.writable == Writable::Scratch {
+        // First: what is mounted from here on is the workload's own.
+        attempt("make the file system read-only", || syscall::set_read_only(Path::new("/")))?;
+        attempt("make /tmp", || tmpfs(Path::new("/tmp"), "mode=1777"))?;
+    }
     attempt("hide /run", || tmpfs(Path::new(HIDDEN_DIR), "mode=0755,size=16m"))?;
     attempt("fill /run", || inside_files(seal, &system, &kept))?;
     attempt("make /dev", || devices(terminal.as_deref()))?;

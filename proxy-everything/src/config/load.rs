@@ -19,12 +19,20 @@ use crate::{
 
 type Secrets = BTreeMap<String, Arc<Secret>>;
 
-/// Every binding of `policy`, in the order of its ids.
-pub fn chains(
+/// What handles requests.
+pub struct Handling {
+    /// Every binding of the policy, in the order of its ids.
+    pub bound: Vec<Bound>,
+    /// Every handler of the document, by name.
+    pub named: Vec<Arc<Named>>,
+}
+
+/// Makes all handlers of `document`, and the chains of `policy`.
+pub fn handling(
     policy: &Policy,
     document: &Document,
     scripts: &Scripts<'_>,
-) -> Result<Vec<Bound>, ConfigError> {
+) -> Result<Handling, ConfigError> {
     let make = Make { secrets: scripts.granted.secrets, scripts };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
@@ -49,7 +57,8 @@ pub fn chains(
         }
         Ok(Bound::new(&binding.pattern, Chain::new(chain)))
     };
-    policy.bindings().iter().map(bound).collect()
+    let bound = policy.bindings().iter().map(bound).collect::<Result<_, _>>()?;
+    Ok(Handling { bound, named: named.into_values().collect() })
 }
 
 /// By whom upstreams are verified.

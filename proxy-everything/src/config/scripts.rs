@@ -68,6 +68,7 @@ impl Scripts<'_> {
             rate_limits: wasm.rate_limits.iter().map(limit).collect(),
             calls: wasm.calls,
             limits: self.limits.script(),
+            counts: self.granted.kept.counts(name),
             ..ScriptSettings::named(name)
         };
         let script = match self.overrides.component(name, wasm) {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use handlers::{Blobs, KeyValue, Secret, StoreError};
+use handlers::{Blobs, Counts, KeyValue, Secret, StoreError};
 use policy::{RateLimit, StoreSource};
 use rustls::RootCertStore;
 
@@ -60,6 +60,7 @@ pub type OpenStores = BTreeMap<String, Opened>;
 pub struct Stores {
     open: Mutex<Vec<Kept>>,
     limits: Mutex<Limits>,
+    counts: Mutex<BTreeMap<String, Weak<Counts>>>,
 }
 
 /// Counters by handler, the name it has for them, limit and period.
@@ -120,6 +121,18 @@ impl Stores {
         let counters = Arc::new(handlers::RateLimit::new(limit.limit, period));
         limits.insert(key, Arc::downgrade(&counters));
         counters
+    }
+
+    /// The counts of a handler's calls: the same for as long as a generation has it.
+    pub(super) fn counts(&self, handler: &str) -> Arc<Counts> {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, counts| counts.strong_count() > 0);
+        if let Some(counts) = all.get(handler).and_then(Weak::upgrade) {
+            return counts;
+        }
+        let counts = Arc::default();
+        all.insert(handler.to_owned(), Arc::downgrade(&counts));
+        counts
     }
 }
 

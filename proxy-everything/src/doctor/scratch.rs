@@ -28,7 +28,7 @@ use super::{
     verdict::{Arrival, judge},
 };
 use crate::{
-    capture::{self, CaptureError, Captured, Scratch, Seal, Sockets, TransparentSocket},
+    capture::{self, CaptureError, Captured, Scratch, Seal, Sockets, TransparentSocket, Writable},
     hidden::Hidden,
 };
 
@@ -106,7 +106,13 @@ struct Tried {
 fn sealed(outside: &Listening) -> Result<Tried, CaptureError> {
     let masked = Hidden::choose(Vec::new(), &[], &[]).map(|hidden| hidden.masked);
     let masked = masked.map_err(|error| CaptureError::Agent(error.to_string()))?;
-    let seal = Seal { ca_pem: String::new(), masked, kept: Vec::new(), read_only: Vec::new() };
+    let seal = Seal {
+        ca_pem: String::new(),
+        masked,
+        kept: Vec::new(),
+        read_only: Vec::new(),
+        writable: Writable::AsUser,
+    };
     let (output, theirs) = io::pipe().map_err(CaptureError::step("create a pipe"))?;
     let Captured { sockets, agent, command: _ } =
         capture::run(&outside.probe(Network::Sealed), &[], seal, 0, theirs.into())?;

@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, bail};
@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 pub(super) const SDK: &str = "PROXY_EVERYTHING_SDK";
 
 /// The build failed; its tool has said why.
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 
 /// What one build is of.
 enum Source {
@@ -26,12 +26,23 @@ enum Source {
 }
 
 pub(super) fn run(source: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
-    let output = match output {
-        Some(output) => output.to_owned(),
-        None if source.is_dir() => source.join("handler.wasm"),
-        None => source.with_extension("wasm"),
-    };
-    let mut command = Source::find(source)?.command(&output)?;
+    let output = output.map_or_else(|| component_of(source), Path::to_owned);
+    if !make(source, &output, Stdio::inherit())? {
+        return Ok(FAILED);
+    }
+    println!("{}", output.display());
+    Ok(0)
+}
+
+/// What is built of `source`, unless somebody says otherwise.
+pub(super) fn component_of(source: &Path) -> PathBuf {
+    if source.is_dir() { source.join("handler.wasm") } else { source.with_extension("wasm") }
+}
+
+/// Builds `output`, and says whether that went well; if not, the toolchain has said why. What it says beside faults goes to `told`.
+pub(super) fn make(source: &Path, output: &Path, told: Stdio) -> anyhow::Result<bool> {
+    let mut command = Source::find(source)?.command(output)?;
+    command.stdin(Stdio::null()).stdout(told);
     let program = command.get_program().to_string_lossy().into_owned();
     let status = match command.status() {
         Ok(status) => status,
@@ -42,10 +53,8 @@ pub(super) fn run(source: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
     };
     if !status.success() {
         eprintln!("{program}: {status}");
-        return Ok(FAILED);
     }
-    println!("{}", output.display());
-    Ok(0)
+    Ok(status.success())
 }
 
 impl Source {

@@ -128,7 +128,7 @@ impl Bench {
         let granted = Granted { secrets: &secrets, stores: &stores, kept: &kept };
         let limits = Limits::from(&document.parsed().limits);
         let scripts = Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
-        let bound = config::chains(&policy, document, &scripts).map_err(fault)?;
+        let bound = config::handling(&policy, document, &scripts).map_err(fault)?.bound;
         let told = self.runtime.block_on(trial::run(case, id, &policy, &bound, &self.lines))?;
         Ok(differs(&case.expect, &told))
     }
