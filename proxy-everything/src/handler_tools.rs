@@ -9,6 +9,7 @@ mod dev;
 mod differs;
 mod expected;
 mod inspect;
+mod kept;
 mod lines;
 mod new;
 mod rebuild;

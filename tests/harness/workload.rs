@@ -101,6 +101,16 @@ impl Program {
         self.hear()
     }
 
+    /// What it has written to standard error so far.
+    pub fn errors(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Closes its standard input; its exit status, once it has ended.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.wait().expect("wait for the program").code()
+    }
+
     /// Whether it has printed this so far.
     pub fn has_said(&self, text: &str) -> bool {
         self.stdout.text().contains(text)

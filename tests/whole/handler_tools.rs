@@ -4,10 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use harness::{Lab, User};
+use harness::{Lab, Program, User, for_each_user, request, wait};
 use serde_json::Value;
 
-use crate::handlers::{built_example, guest};
+use crate::{
+    handlers::{built_example, guest},
+    programs::CURL,
+};
+
+for_each_user!(a_component_is_swapped_while_a_command_runs, handlers_are_listed_with_their_counts);
 
 const URL: &str = "https://api.example.test/user";
 
@@ -245,4 +250,211 @@ fn what_is_missing_for_a_build_is_told() {
     assert!(status == 1 && stderr.contains("node"), "{stderr}");
     let (status, _, stderr) = handler(&lab, &["build", &file(&lab, "handler.txt", "")]);
     assert!(status == 125 && stderr.contains("no SDK builds"), "{stderr}");
+}
+
+#[test]
+fn cases_have_stores_and_several_requests() {
+    let lab = Lab::new(User::Myself);
+    let source = "export default { async fetch(request, env, ctx) {
+  const key = new URL(request.url).pathname;
+  const seen = Number(await env.KEYS.get(key) ?? 0) + 1;
+  await env.KEYS.put(key, String(seen));
+  await env.FILES.put('last', env.REGION + seen);
+  const { success } = await env.LIMITER.limit({ key });
+  console.log('asked by', ctx.containerId);
+  return Response.json({ seen, success, id: ctx.containerId, class: ctx.className });
+} };";
+    let source = file(&lab, "keeps.js", source);
+    assert_eq!(handler(&lab, &["build", &source]).0, 0);
+    let wasm = source.replace(".js", ".wasm");
+    let grants = "rateLimits: { LIMITER: { limit: 1, periodMs: 60000 } }\n  config: { REGION: eu }";
+    let case = format!(
+        "- name: counts
+  containerId: box-1
+  className: agent
+  keyvalue: {{ KEYS: {{ /user: '4', /other: kept }} }}
+  blobstore: {{ FILES: {{ old: text }} }}
+  GRANTS
+  request: {{ url: \"{URL}\" }}
+  expect:
+    json: {{ seen: 5, success: true, id: box-1, class: agent }}
+    keyvalue: {{ KEYS: {{ /user: '5', /other: kept, /none: null }} }}
+    blobstore: {{ FILES: {{ old: text, last: eu5, none: null }} }}
+    logs: [asked by box-1]
+  then:
+    - request: {{ url: \"{URL}\" }}
+      expect: {{ json: {{ seen: SEEN, success: false, id: box-1, class: agent }}, keyvalue: {{ KEYS: {{ /user: '6' }} }} }}
+"
+    );
+    let cases = file(&lab, "cases.yaml", &case.replace("GRANTS", grants).replace("SEEN", "6"));
+    let (status, stdout, stderr) = handler(&lab, &["test", &wasm, &cases]);
+    assert_eq!((status, stdout.contains("1 cases, 0 failed")), (0, true), "{stdout}{stderr}");
+    let wrong = case.replace("GRANTS", grants).replace("SEEN", "7").replace("last: eu5", "last: eu6");
+    let (status, stdout, _) = handler(&lab, &["test", &wasm, &file(&lab, "wrong.yaml", &wrong)]);
+    assert_eq!(status, 1, "{stdout}");
+    for line in ["blobstore.FILES.last: expected eu6, got eu5", "request 2: json.seen: expected 7, got 6"] {
+        assert!(stdout.contains(line), "{line}: {stdout}");
+    }
+
+    // Under a policy, stores go by the policy's names, and nothing of theirs is touched.
+    let policy = "outbound: keeps
+enableInternet: true
+stores: { keys: { file: no/such.db }, files: { folder: no/such } }
+handlers:
+  keeps:
+    wasm: keeps.wasm
+    config: { REGION: eu }
+    keyvalue: { KEYS: keys }
+    blobstore: { FILES: files }
+    rateLimits: { LIMITER: { limit: 1, periodMs: 60000 } }
+";
+    let policy = file(&lab, "policy.yaml", policy);
+    let by_store = case.replace("KEYS", "keys").replace("FILES", "files").replace("SEEN", "6");
+    let good = file(&lab, "by-store.yaml", &by_store.replace("  GRANTS\n", ""));
+    let (status, stdout, stderr) = handler(&lab, &["test", "--policy", &policy, &good]);
+    assert_eq!((status, lab.path("no").exists()), (0, false), "{stdout}{stderr}");
+    for (text, word) in
+        [(by_store.replace("GRANTS", grants), "`config` is the policy's"), (case.replace("GRANTS", ""), "`KEYS`")]
+    {
+        let (status, _, stderr) = handler(&lab, &["test", "--policy", &policy, &file(&lab, "bad.yaml", &text)]);
+        assert!(status == 2 && stderr.contains(word), "{stderr}");
+    }
+}
+
+/// A shell inside, whose requests go through `source`.
+fn shell(lab: &Lab, source: &Path, more: &[&str]) -> Program {
+    let mut program = lab.program();
+    program.args(["handler", "run"]).arg(source).args(more).env("PROXY_EVERYTHING_SDK", sdk());
+    program.arg("--state-dir").arg(lab.path("state")).arg("--cache-dir").arg(lab.path("components"));
+    program.args(["--", "/bin/sh"]);
+    Program::start(program)
+}
+
+fn told(program: &Program, text: &str) {
+    wait::until(text, || program.errors().contains(text).then_some(()));
+}
+
+fn a_component_is_swapped_while_a_command_runs(user: User) {
+    let lab = Lab::new(user);
+    let post = format!("{CURL} -sS -X POST -o /dev/null -w '%{{http_code}}\\n' {URL}");
+    let (first, second) = (built_example(&lab, "only-get"), built_example(&lab, "token-by-host"));
+    let folder = lab.directory("project");
+    let component = folder.join("handler.wasm");
+    fs::copy(&first, &component).unwrap();
+    user.own(&component);
+    let mut shell = shell(&lab, &component, &[]);
+    assert_eq!(shell.ask(&post), "405", "{}", shell.errors());
+    told(&shell, "405   POST https://api.example.test/user ");
+    told(&shell, " handler run-");
+    fs::write(&component, "no component").unwrap();
+    told(&shell, "not loaded: ");
+    assert_eq!(shell.ask(&post), "405", "what was there goes on");
+    fs::copy(&second, &component).unwrap();
+    told(&shell, "in force as generation 2");
+    assert_ne!(shell.ask(&post), "405");
+
+    // What the command could write would be built, and run, outside.
+    for (path, wanted) in [("/var/tmp", "refused"), ("$HOME", "refused"), ("/tmp", "wrote"), ("/dev/shm", "wrote")] {
+        let write = format!("touch {path}/proxy-everything-$$ 2>/dev/null && echo wrote || echo refused");
+        assert_eq!(shell.ask(&write), wanted, "{path}");
+    }
+    shell.say("exit 7");
+    assert_eq!(shell.code(), Some(7));
+}
+
+#[test]
+fn a_project_is_built_again_while_a_command_runs() {
+    let lab = Lab::new(User::Myself);
+    let folder = lab.directory("project");
+    let source = |text: &str| {
+        let text = format!("export default {{ fetch(request) {{ {text} }} }};\n");
+        fs::write(folder.join("handler.js"), text).unwrap();
+    };
+    source("console.warn('first\\u001b[2J', request.method); return new Response('one\\n');");
+    let policy = "outbound: mine\nenableInternet: true\nhandlers: { mine: { wasm: handler.wasm } }\n";
+    fs::write(folder.join("policy.yaml"), policy).unwrap();
+    let ask = format!("{CURL} -sS {URL}; echo");
+    let mut shell = shell(&lab, &folder, &[]);
+    let mut answer = || {
+        let line = shell.ask(&ask);
+        if !line.is_empty() {
+            assert_eq!(shell.hear(), "");
+        }
+        line
+    };
+    assert_eq!(answer(), "one");
+    source("return new Response('two\\n');");
+    wait::until("the second version", || (answer() == "two").then_some(()));
+    source("return new Response(;");
+    drop(answer);
+    told(&shell, "not built; what was there goes on serving");
+    assert_eq!((shell.ask(&ask), shell.hear()), ("two".to_owned(), String::new()));
+    source("return new Response('three\\n');");
+    told(&shell, "in force as generation 3");
+    assert_eq!((shell.ask(&ask), shell.hear()), ("three".to_owned(), String::new()));
+    fs::write(folder.join("policy.yaml"), format!("{policy}deniedHosts: [api.example.test]\n")).unwrap();
+    let code = format!("{CURL} -s -o /dev/null -w '%{{http_code}}\\n' {URL}");
+    wait::until("the new policy", || (shell.ask(&code) == "000").then_some(()));
+    let errors = shell.errors();
+    assert!(errors.contains("warn  mine run-") && errors.contains(": first\\u{1b}[2J GET"), "{errors}");
+    assert!(errors.contains("handler.js"), "a fault has its place: {errors}");
+    shell.say("exit 0");
+    assert_eq!(shell.code(), Some(0));
+
+    source("return (");
+    let run = |more: &[&str]| handler(&lab, &[&["run", folder.to_str().unwrap()], more, &["--", "/bin/true"]].concat());
+    assert_eq!(run(&[]).0, 1, "the first one must build");
+    source("return fetch(request);");
+    let other = file(&lab, "other.yaml", "handlers: { a: { deny: {} } }");
+    let (status, _, stderr) = run(&["--policy", &other]);
+    assert!(status == 125 && stderr.contains("no handler of the policy is made of"), "{stderr}");
+}
+
+fn handlers_are_listed_with_their_counts(user: User) {
+    let lab = Lab::new(user);
+    let path = built_example(&lab, "only-get");
+    lab.write("trap.wat", &guest("unreachable"));
+    let policy = format!(
+        "outboundByHost: {{ api.example.test: get, trap.example.test: trap }}
+handlers:
+  closed: {{ deny: {{}} }}
+  get: {{ wasm: \"{}\", version: \"1.0\" }}
+  trap: {{ wasm: trap.wat }}
+",
+        path.display()
+    );
+    let mut running = lab.run(&policy, &[]).start(&["/bin/sh"]);
+    let status = |url: &str| format!("{CURL} -sS -X POST -o /dev/null -w '%{{http_code}}\\n' {url}");
+    assert_eq!(running.ask(&status(URL)), "405");
+    assert_eq!(running.ask(&status("https://trap.example.test/")), "502");
+    let list = || -> Vec<Value> {
+        let output = lab.cli(&["handler", "list", "--socket", running.socket().to_str().unwrap()]);
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        printed["handlers"].as_array().unwrap().clone()
+    };
+    let found = list();
+    assert_eq!(found[0], serde_json::json!({ "name": "closed", "kind": "deny" }));
+    let get = &found[1];
+    assert_eq!((&get["name"], &get["kind"], &get["version"]), (&"get".into(), &"handler".into(), &"1.0".into()));
+    assert_eq!((&get["path"], get["sha256"].as_str().unwrap().len()), (&path.to_str().unwrap().into(), 64));
+    assert_eq!((&get["calls"], &get["instances"], &get["faults"]["handler_trapped"]), (&1.into(), &1.into(), &0.into()));
+    let trap = &found[2];
+    assert_eq!((&trap["calls"], &trap["instances"]), (&1.into(), &0.into()), "a broken instance is gone");
+    assert_eq!((&trap["faults"]["handler_trapped"], &trap["version"]), (&1.into(), &Value::Null));
+    let metrics = request(&running.socket(), "GET", "/v1/metrics", "").body;
+    for (name, labels, value) in [
+        ("calls", "handler=\"get\"", 1),
+        ("faults", "handler=\"get\",kind=\"handler_trapped\"", 0),
+        ("faults", "handler=\"trap\",kind=\"handler_trapped\"", 1),
+    ] {
+        let line = format!("proxy_everything_handler_{name}_total{{instance=\"run-0\",class=\"\",{labels}}} {value}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+    // Counts outlive a change of the policy, and go with their handler.
+    assert!(running.apply(&lab.policy(&policy.replace("1.0", "1.1"), &[])).status.success());
+    assert_eq!(running.ask(&status(URL)), "405");
+    let counted = || request(&running.socket(), "GET", "/v1/handlers", "").json()["handlers"][1].clone();
+    assert_eq!((&counted()["calls"], &counted()["version"]), (&2.into(), &"1.1".into()));
+    running.say("exit 0");
+    let _ = running.finish().ok();
 }

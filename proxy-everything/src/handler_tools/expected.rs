@@ -14,14 +14,72 @@ pub(super) type Placed = Spanned<Case>;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Case {
     pub(super) name: String,
-    pub(super) request: Message,
+    request: Message,
     #[serde(default)]
     pub(super) secrets: BTreeMap<String, String>,
-    /// Of the component; those of a policy's handlers are in the policy.
+    /// What the component is granted; what a policy's handlers are is in the policy.
     pub(super) params: Option<Value>,
+    pub(super) config: Option<BTreeMap<String, String>>,
+    pub(super) rate_limits: Option<Value>,
+    /// Names that the component has for stores of the instance's own.
+    pub(super) state: Option<Vec<String>>,
+    /// The pattern that it is bound to.
+    pub(super) matched: Option<String>,
+    /// What is in stores at the beginning. The component is granted those that are named here, under the same names.
     #[serde(default)]
-    pub(super) upstream: Upstream,
-    pub(super) expect: Expected,
+    pub(super) keyvalue: Contents<String>,
+    #[serde(default)]
+    pub(super) blobstore: Contents<String>,
+    pub(super) container_id: Option<String>,
+    pub(super) class_name: Option<String>,
+    #[serde(default)]
+    upstream: Upstream,
+    expect: Expected,
+    /// What follows, with the same handlers and stores.
+    #[serde(default)]
+    then: Vec<Next>,
+}
+
+/// By the names of stores, what is under their keys.
+pub(super) type Contents<T> = BTreeMap<String, BTreeMap<String, T>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    request: Message,
+    #[serde(default)]
+    upstream: Upstream,
+    expect: Expected,
+}
+
+/// One request of a case.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) request: &'a Message,
+    pub(super) upstream: &'a Upstream,
+    pub(super) expect: &'a Expected,
+}
+
+impl Case {
+    /// Its requests, in order.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let first = Step { request: &self.request, upstream: &self.upstream, expect: &self.expect };
+        let next = self.then.iter();
+        let next = next.map(|Next { request, upstream, expect }| Step { request, upstream, expect });
+        std::iter::once(first).chain(next)
+    }
+
+    /// The first of its keys that only a component's case may have.
+    pub(super) fn grant(&self) -> Option<&'static str> {
+        let all = [
+            ("params", self.params.is_some()),
+            ("config", self.config.is_some()),
+            ("rateLimits", self.rate_limits.is_some()),
+            ("state", self.state.is_some()),
+            ("matched", self.matched.is_some()),
+        ];
+        all.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key)
+    }
 }
 
 /// A request to send.
@@ -87,6 +145,11 @@ pub(super) struct Expected {
     /// Texts that lines of the log are to contain.
     #[serde(default)]
     pub(super) logs: Vec<String>,
+    /// What is in stores afterwards; `null` is nothing.
+    #[serde(default)]
+    pub(super) keyvalue: Contents<Option<String>>,
+    #[serde(default)]
+    pub(super) blobstore: Contents<Option<String>>,
 }
 
 /// A request that a server is to see.
@@ -145,6 +208,7 @@ mod tests {
         assert!(first.value.upstream.answer(9).is_some());
         assert!(second.value.upstream.answer(0).is_some_and(|answer| answer.echo));
         assert!(second.value.upstream.answer(1).is_none());
+        assert_eq!((first.value.steps().count(), first.value.grant()), (1, None));
         assert_eq!(second.value.expect.headers["x"], None);
     }
 

@@ -8,26 +8,26 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use handlers::Secret;
-use policy::{Overrides, Policy, StoreKind, StoreSource};
-use serde_json::json;
+use policy::{Overrides, Policy};
+use serde_json::{Value, json};
 
 use super::{
     FAULTY,
     differs::differs,
     expected::{self, Case, Placed},
+    kept::Kept,
     lines::Lines,
-    trial,
+    trial::{self, Who},
 };
 use crate::{
     app::{in_file, read_policy},
     cache::CacheDir,
     config::{
-        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, OpenStores, Opened, Scripts, Stores,
+        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, Scripts, Stores,
     },
     logging,
-    stores::memory::Memory,
 };
 
 /// Something is not as expected.
@@ -113,37 +113,69 @@ impl Bench {
         let fault = |error: ConfigError| in_file(&self.files, &error);
         let made;
         let document = match &self.subject {
-            Subject::Policy(_) if case.params.is_some() => {
-                bail!("`params` are the policy's: leave them out of the case")
+            Subject::Policy(document) => {
+                if let Some(key) = case.grant() {
+                    return Err(anyhow!("`{key}` is the policy's: leave it out of the case"));
+                }
+                document
             }
-            Subject::Policy(document) => document,
             Subject::Component(path) => {
-                made = only(path, case).map_err(|error| anyhow!("the case's secrets: {error}"))?;
+                made = only(path, case).map_err(|error| anyhow!("what the case grants: {error}"))?;
                 &made
             }
         };
         let policy = Policy::compile(document.parsed(), &Overrides::default());
-        let (secrets, kept) = (secrets(document, case), Stores::default());
-        let stores = stores(document).context("the stores")?;
-        let granted = Granted { secrets: &secrets, stores: &stores, kept: &kept };
+        let (secrets, stores) = (secrets(document, case), Stores::default());
+        let kept = self.runtime.block_on(Kept::of(document, case)).context("the stores")?;
+        let granted = Granted { secrets: &secrets, stores: kept.open(), kept: &stores };
         let limits = Limits::from(&document.parsed().limits);
         let scripts = Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
         let bound = config::handling(&policy, document, &scripts).map_err(fault)?.bound;
-        let told = self.runtime.block_on(trial::run(case, id, &policy, &bound, &self.lines))?;
-        Ok(differs(&case.expect, &told))
+        let (instance, class) = (case.container_id.as_deref(), case.class_name.as_deref());
+        let (instance, class) = (instance.unwrap_or("test"), class.unwrap_or_default());
+        let mut all = Vec::new();
+        for (number, step) in (1..).zip(case.steps()) {
+            let request = format!("{id}-{number}");
+            let who = Who { instance, class, request: &request };
+            let told = self.runtime.block_on(trial::run(step, &who, &policy, &bound, &self.lines))?;
+            let mut lines = differs(step.expect, &told);
+            lines.extend(self.runtime.block_on(kept.differs(step.expect))?);
+            let place = if number == 1 { String::new() } else { format!("request {number}: ") };
+            all.extend(lines.into_iter().map(|line| format!("{place}{line}")));
+        }
+        Ok(all)
     }
 }
 
-/// The policy that sends everything through one component, which is granted the case's secrets.
+/// The policy that sends everything through one component, which is granted what the case has.
 fn only(component: &Path, case: &Case) -> Result<Document, ConfigError> {
     let names: Vec<_> = case.secrets.keys().collect();
     let sources: BTreeMap<_, _> = names.iter().map(|name| (name, json!({ "env": name }))).collect();
-    let handler = json!({ "wasm": component, "secrets": names, "params": case.params });
+    let same = |names: Vec<&String>| -> Value { names.iter().map(|name| ((*name).clone(), json!(name))).collect() };
+    let state: Vec<_> = case.state.iter().flatten().collect();
+    let of_values = case.keyvalue.keys().chain(state.iter().copied());
+    let of_values = of_values.map(|name| (name.clone(), json!({ "memory": {} })));
+    // Where it is, nobody looks.
+    let of_objects = case.blobstore.keys().map(|name| (name.clone(), json!({ "folder": "objects" })));
+    let (bound, to) = match &case.matched {
+        Some(pattern) => ("outboundByHost", json!({ pattern.as_str(): "handler" })),
+        None => ("outbound", json!("handler")),
+    };
     let text = json!({
-        "outbound": "handler",
+        bound: to,
         "enableInternet": true,
         "secrets": sources,
-        "handlers": { "handler": handler },
+        "stores": of_values.chain(of_objects).collect::<Value>(),
+        "handlers": { "handler": {
+            "wasm": component,
+            "secrets": names,
+            "params": case.params,
+            "config": case.config.clone().unwrap_or_default(),
+            "rateLimits": case.rate_limits.clone().unwrap_or_else(|| json!({})),
+            "keyvalue": same(case.keyvalue.keys().collect()),
+            "state": same(state),
+            "blobstore": same(case.blobstore.keys().collect()),
+        } },
     });
     Document::parse(text.to_string(), PathBuf::from("/"))
 }
@@ -153,18 +185,6 @@ fn secrets(document: &Document, case: &Case) -> BTreeMap<String, Arc<Secret>> {
     let value = |name: &String| case.secrets.get(name).cloned().unwrap_or_else(|| format!("secret-{name}"));
     let names = document.parsed().secrets.keys();
     names.map(|name| (name.clone(), Arc::new(Secret::new(value(name))))).collect()
-}
-
-/// Empty ones in memory, whatever the document says they are.
-fn stores(document: &Document) -> anyhow::Result<OpenStores> {
-    let open = |(name, source): (&String, &StoreSource)| {
-        let opened = match source.kind() {
-            StoreKind::KeyValue => Opened::KeyValue(Arc::new(Memory::default())),
-            StoreKind::Objects => bail!("`{name}` holds objects, which cannot be tried without its server"),
-        };
-        Ok((name.clone(), opened))
-    };
-    document.parsed().stores.iter().map(open).collect()
 }
 
 /// The files themselves, and in folders those that can be lists of cases, by name.

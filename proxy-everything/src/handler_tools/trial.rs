@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use policy::{Decision, Policy, Url};
 
 use super::{
-    expected::{self, Answer, Case, Upstream},
+    expected::{self, Answer, Message, Step, Upstream},
     lines::Lines,
 };
 use crate::{
@@ -49,47 +49,55 @@ pub(super) struct Seen {
     pub(super) body: Bytes,
 }
 
-/// Tries `case`, whose request gets the id `id`.
+/// Whom a handler is told that it serves.
+pub(super) struct Who<'a> {
+    pub(super) instance: &'a str,
+    pub(super) class: &'a str,
+    /// The id of the request.
+    pub(super) request: &'a str,
+}
+
+/// Tries one request.
 pub(super) async fn run(
-    case: &Case,
-    id: &str,
+    step: Step<'_>,
+    who: &Who<'_>,
     policy: &Policy,
     bound: &[Bound],
     lines: &Lines,
 ) -> anyhow::Result<Told> {
     let servers =
-        Arc::new(Servers(Arc::new(Shared { upstream: case.upstream.clone(), seen: Mutex::default() })));
-    let trial = end(case, id, policy, bound, Arc::clone(&servers));
+        Arc::new(Servers(Arc::new(Shared { upstream: step.upstream.clone(), seen: Mutex::default() })));
+    let trial = end(step.request, who, policy, bound, Arc::clone(&servers));
     let end = tokio::time::timeout(DEADLINE, trial).await.context("it takes longer than a minute")??;
     let forwarded = std::mem::take(&mut *servers.0.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Told { end, forwarded, logs: lines.take(id) })
+    Ok(Told { end, forwarded, logs: lines.take(who.request) })
 }
 
 async fn end(
-    case: &Case,
-    id: &str,
+    message: &Message,
+    who: &Who<'_>,
     policy: &Policy,
     bound: &[Bound],
     servers: Arc<Servers>,
 ) -> anyhow::Result<End> {
-    let method = case.request.method.as_deref().unwrap_or("GET");
-    let url = &case.request.url;
+    let method = message.method.as_deref().unwrap_or("GET");
+    let url = &message.url;
     let asked = Url::parse(url).map_err(|error| anyhow!("`{url}` is no URL: {error}"))?;
     let binding = match policy.decide(&asked.facts(method)) {
         Decision::Forward { binding, .. } => binding,
         Decision::Deny(denial) => {
             let (reason, detail) = (denial.reason.as_str().to_owned(), Some(format!("by {}", denial.rule)));
-            let status = refusal(&ExchangeError::Denied(denial), id, policy).status();
+            let status = refusal(&ExchangeError::Denied(denial), who.request, policy).status();
             return Ok(End::Denied { status, reason, detail });
         }
     };
     let chain = binding.and_then(|binding| bound.get(binding.index()));
-    let request = request(case, method).context("the request")?;
+    let request = request(message, method).context("the request")?;
     let context = Context {
-        instance: "test".into(),
-        class: "".into(),
+        instance: who.instance.into(),
+        class: who.class.into(),
         matched: chain.map_or_else(|| "".into(), |bound| Arc::clone(&bound.pattern)),
-        request_id: id.into(),
+        request_id: who.request.into(),
         source: ([192, 0, 0, 8], 1).into(),
         logs: Logs::default(),
     };
@@ -113,8 +121,7 @@ fn failed(error: &HandlerError) -> End {
     End::Failed { status: error.status(), kind: error.kind().to_owned(), detail: error.to_string() }
 }
 
-fn request(case: &Case, method: &str) -> anyhow::Result<Request<Body>> {
-    let asked = &case.request;
+fn request(asked: &Message, method: &str) -> anyhow::Result<Request<Body>> {
     let mut request = Request::builder().method(method).uri(&asked.url);
     for (name, value) in &asked.headers {
         request = request.header(name, value);
@@ -167,7 +174,7 @@ fn response(answer: &Answer, asked: Bytes) -> http::Result<Response<Body>> {
     response.body(full(if answer.echo { asked } else { body.into() }))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, String> {
+pub(super) async fn collect(mut body: Body) -> Result<Bytes, String> {
     let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| error.to_string())?;
@@ -179,6 +186,6 @@ async fn collect(mut body: Body) -> Result<Bytes, String> {
     Ok(all.into())
 }
 
-fn full(body: impl Into<Bytes>) -> Body {
+pub(super) fn full(body: impl Into<Bytes>) -> Body {
     Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()
 }
