@@ -26,7 +26,8 @@ pub fn to_stderr() {
 /// The same without what handlers write, which `other` is told, whatever its level.
 pub fn to_stderr_and(other: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(filter(&format!("warn,{CONSOLE}=off")));
+    let log =
+        log.with_ansi(std::io::stderr().is_terminal()).with_filter(filter(&format!("warn,{CONSOLE}=off")));
     tracing_subscriber::registry().with(other).with(log).init();
 }
 

@@ -313,10 +313,12 @@ handlers:
     let good = file(&lab, "by-store.yaml", &by_store.replace("  GRANTS\n", ""));
     let (status, stdout, stderr) = handler(&lab, &["test", "--policy", &policy, &good]);
     assert_eq!((status, lab.path("no").exists()), (0, false), "{stdout}{stderr}");
-    for (text, word) in
-        [(by_store.replace("GRANTS", grants), "`config` is the policy's"), (case.replace("GRANTS", ""), "`KEYS`")]
-    {
-        let (status, _, stderr) = handler(&lab, &["test", "--policy", &policy, &file(&lab, "bad.yaml", &text)]);
+    for (text, word) in [
+        (by_store.replace("GRANTS", grants), "`config` is the policy's"),
+        (case.replace("GRANTS", ""), "`KEYS`"),
+    ] {
+        let (status, _, stderr) =
+            handler(&lab, &["test", "--policy", &policy, &file(&lab, "bad.yaml", &text)]);
         assert!(status == 2 && stderr.contains(word), "{stderr}");
     }
 }
@@ -354,7 +356,9 @@ fn a_component_is_swapped_while_a_command_runs(user: User) {
     assert_ne!(shell.ask(&post), "405");
 
     // What the command could write would be built, and run, outside.
-    for (path, wanted) in [("/var/tmp", "refused"), ("$HOME", "refused"), ("/tmp", "wrote"), ("/dev/shm", "wrote")] {
+    for (path, wanted) in
+        [("/var/tmp", "refused"), ("$HOME", "refused"), ("/tmp", "wrote"), ("/dev/shm", "wrote")]
+    {
         let write = format!("touch {path}/proxy-everything-$$ 2>/dev/null && echo wrote || echo refused");
         assert_eq!(shell.ask(&write), wanted, "{path}");
     }
@@ -402,7 +406,9 @@ fn a_project_is_built_again_while_a_command_runs() {
     assert_eq!(shell.code(), Some(0));
 
     source("return (");
-    let run = |more: &[&str]| handler(&lab, &[&["run", folder.to_str().unwrap()], more, &["--", "/bin/true"]].concat());
+    let run = |more: &[&str]| {
+        handler(&lab, &[&["run", folder.to_str().unwrap()], more, &["--", "/bin/true"]].concat())
+    };
     assert_eq!(run(&[]).0, 1, "the first one must build");
     source("return fetch(request);");
     let other = file(&lab, "other.yaml", "handlers: { a: { deny: {} } }");
@@ -435,9 +441,15 @@ handlers:
     let found = list();
     assert_eq!(found[0], serde_json::json!({ "name": "closed", "kind": "deny" }));
     let get = &found[1];
-    assert_eq!((&get["name"], &get["kind"], &get["version"]), (&"get".into(), &"handler".into(), &"1.0".into()));
+    assert_eq!(
+        (&get["name"], &get["kind"], &get["version"]),
+        (&"get".into(), &"handler".into(), &"1.0".into())
+    );
     assert_eq!((&get["path"], get["sha256"].as_str().unwrap().len()), (&path.to_str().unwrap().into(), 64));
-    assert_eq!((&get["calls"], &get["instances"], &get["faults"]["handler_trapped"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!(
+        (&get["calls"], &get["instances"], &get["faults"]["handler_trapped"]),
+        (&1.into(), &1.into(), &0.into())
+    );
     let trap = &found[2];
     assert_eq!((&trap["calls"], &trap["instances"]), (&1.into(), &0.into()), "a broken instance is gone");
     assert_eq!((&trap["faults"]["handler_trapped"], &trap["version"]), (&1.into(), &Value::Null));
@@ -447,7 +459,9 @@ handlers:
         ("faults", "handler=\"get\",kind=\"handler_trapped\"", 0),
         ("faults", "handler=\"trap\",kind=\"handler_trapped\"", 1),
     ] {
-        let line = format!("proxy_everything_handler_{name}_total{{instance=\"run-0\",class=\"\",{labels}}} {value}\n");
+        let line = format!(
+            "proxy_everything_handler_{name}_total{{instance=\"run-0\",class=\"\",{labels}}} {value}\n"
+        );
         assert!(metrics.contains(&line), "{line}{metrics}");
     }
     // Counts outlive a change of the policy, and go with their handler.

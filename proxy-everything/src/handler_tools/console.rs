@@ -53,7 +53,8 @@ pub(super) struct Exchanges;
 impl Write for Exchanges {
     /// Takes whole lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        for record in lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()) {
+        for record in lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+        {
             told(&record).into_iter().for_each(|text| line(&text));
         }
         Ok(lines.len())
@@ -101,9 +102,8 @@ fn told(exchange: &Exchange) -> Option<String> {
     let host = authority.strip_suffix(usual).unwrap_or(authority);
     let status = status.map_or_else(|| "---".to_owned(), |status| status.to_string());
     let error = error.as_ref().map(|error| format!(" {error}")).unwrap_or_default();
-    (kind == "exchange").then(|| {
-        format!("{status:<5} {method} {scheme}://{host}{path} {milliseconds} ms{error} ({request})")
-    })
+    (kind == "exchange")
+        .then(|| format!("{status:<5} {method} {scheme}://{host}{path} {milliseconds} ms{error} ({request})"))
 }
 
 fn line(text: &str) {

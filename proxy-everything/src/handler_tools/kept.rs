@@ -80,7 +80,9 @@ impl Kept {
             for (key, wanted) in objects {
                 let got = self.objects(name)?.get(key.clone(), None).await;
                 let found = match got.with_context(|| format!("`{name}`, `{key}`"))? {
-                    Some((_, body)) => Some(collect(body).await.map_err(|error| anyhow!("`{key}`: {error}"))?),
+                    Some((_, body)) => {
+                        Some(collect(body).await.map_err(|error| anyhow!("`{key}`: {error}"))?)
+                    }
                     None => None,
                 };
                 let found = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

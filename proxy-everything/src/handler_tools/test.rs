@@ -24,9 +24,7 @@ use super::{
 use crate::{
     app::{in_file, read_policy},
     cache::CacheDir,
-    config::{
-        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, Scripts, Stores,
-    },
+    config::{self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, Scripts, Stores},
     logging,
 };
 
@@ -129,7 +127,8 @@ impl Bench {
         let kept = self.runtime.block_on(Kept::of(document, case)).context("the stores")?;
         let granted = Granted { secrets: &secrets, stores: kept.open(), kept: &stores };
         let limits = Limits::from(&document.parsed().limits);
-        let scripts = Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
+        let scripts =
+            Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
         let bound = config::handling(&policy, document, &scripts).map_err(fault)?.bound;
         let (instance, class) = (case.container_id.as_deref(), case.class_name.as_deref());
         let (instance, class) = (instance.unwrap_or("test"), class.unwrap_or_default());
@@ -151,7 +150,8 @@ impl Bench {
 fn only(component: &Path, case: &Case) -> Result<Document, ConfigError> {
     let names: Vec<_> = case.secrets.keys().collect();
     let sources: BTreeMap<_, _> = names.iter().map(|name| (name, json!({ "env": name }))).collect();
-    let same = |names: Vec<&String>| -> Value { names.iter().map(|name| ((*name).clone(), json!(name))).collect() };
+    let same =
+        |names: Vec<&String>| -> Value { names.iter().map(|name| ((*name).clone(), json!(name))).collect() };
     let state: Vec<_> = case.state.iter().flatten().collect();
     let of_values = case.keyvalue.keys().chain(state.iter().copied());
     let of_values = of_values.map(|name| (name.clone(), json!({ "memory": {} })));
