@@ -252,10 +252,8 @@ fn what_is_missing_for_a_build_is_told() {
     assert!(status == 125 && stderr.contains("no SDK builds"), "{stderr}");
 }
 
-#[test]
-fn cases_have_stores_and_several_requests() {
-    let lab = Lab::new(User::Myself);
-    let source = "export default { async fetch(request, env, ctx) {
+/// Keeps what it is asked for, and tells whom it serves.
+const KEEPS: &str = "export default { async fetch(request, env, ctx) {
   const key = new URL(request.url).pathname;
   const seen = Number(await env.KEYS.get(key) ?? 0) + 1;
   await env.KEYS.put(key, String(seen));
@@ -264,7 +262,11 @@ fn cases_have_stores_and_several_requests() {
   console.log('asked by', ctx.containerId);
   return Response.json({ seen, success, id: ctx.containerId, class: ctx.className });
 } };";
-    let source = file(&lab, "keeps.js", source);
+
+#[test]
+fn cases_have_stores_and_several_requests() {
+    let lab = Lab::new(User::Myself);
+    let source = file(&lab, "keeps.js", KEEPS);
     assert_eq!(handler(&lab, &["build", &source]).0, 0);
     let wasm = source.replace(".js", ".wasm");
     let grants = "rateLimits: { LIMITER: { limit: 1, periodMs: 60000 } }\n  config: { REGION: eu }";

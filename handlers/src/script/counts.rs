@@ -37,8 +37,11 @@ impl Counts {
     }
 
     pub(super) fn fault(&self, fault: &Fault) {
-        let count = Fault::KINDS.into_iter().zip(&self.faults).find(|(kind, _)| *kind == fault.kind());
-        count.map(|(_, count)| count.fetch_add(1, Relaxed));
+        for (kind, count) in Fault::KINDS.into_iter().zip(&self.faults) {
+            if kind == fault.kind() {
+                count.fetch_add(1, Relaxed);
+            }
+        }
     }
 }
 

@@ -208,7 +208,7 @@ mod tests {
 
     fn compared(expect: &Value) -> Vec<String> {
         let text = json!([{ "name": "n", "request": { "url": "u" }, "expect": expect }]).to_string();
-        differs(&parse(&text).unwrap()[0].value.expect, &told())
+        differs(parse(&text).unwrap()[0].value.steps().next().unwrap().expect, &told())
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         let mut told = told();
         told.end = End::Denied { status: StatusCode::FORBIDDEN, reason: "host_denied".into(), detail: None };
         let text = "- { name: n, request: { url: u }, expect: { body: '' } }";
-        let lines = differs(&parse(text).unwrap()[0].value.expect, &told);
+        let lines = differs(parse(text).unwrap()[0].value.steps().next().unwrap().expect, &told);
         assert_eq!(lines, ["outcome: expected a response, got denied (host_denied)"]);
     }
 }
