@@ -6,10 +6,7 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
-use http::{
-    HeaderName, Request, Response, StatusCode, Uri, request, response,
-    uri::PathAndQuery,
-};
+use http::{HeaderName, Request, Response, StatusCode, Uri, request, response, uri::PathAndQuery};
 use tokio::runtime::Handle;
 
 use super::{
@@ -102,7 +99,9 @@ impl Script {
         });
         let action = match at_once.await {
             Some(action) => action,
-            None => Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned()))),
+            None => {
+                Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned())))
+            }
         };
         action.map_err(|fault| self.failed(fault))
     }
@@ -130,7 +129,9 @@ impl Script {
     fn edit(&self, headers: &mut http::HeaderMap, edit: Edit) -> Result<(), String> {
         let set = message::set(edit.set, self.settings.granted())?;
         for name in edit.remove {
-            let Ok(name) = name.parse::<HeaderName>() else { return Err(format!("bad header name {name:?}")) };
+            let Ok(name) = name.parse::<HeaderName>() else {
+                return Err(format!("bad header name {name:?}"));
+            };
             if !message::is_ours(&name) {
                 headers.remove(name);
             }
