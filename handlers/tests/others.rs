@@ -26,9 +26,7 @@ const OTHERS: [(&str, Kind, &str); 3] = [
 ];
 
 fn chain(name: &str, kind: Kind) -> Chain {
-    let mut limits = limits(5000, 60_000);
-    limits.memory_bytes = 128 << 20;
-    let script = ENGINE.load(&built::component(name), settings(limits)).unwrap();
+    let script = ENGINE.load(&built::component(name), settings(limits(5000, 60_000))).unwrap();
     assert_eq!(script.kind(), kind, "{name}");
     chain_of(script)
 }
