@@ -92,7 +92,12 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_WASI_RESOURCES);
         // No arguments, environment, directories or network; what is printed is thrown away.
-        let wasi = WasiCtx::builder().max_random_size(MAX_RANDOM_BYTES).build();
+        let wasi = WasiCtx::builder()
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM_BYTES)
+            .build();
         Self {
             settings,
             limits,
