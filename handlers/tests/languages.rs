@@ -26,9 +26,6 @@ use support::{ENGINE, Upstream, chain_of, get, limits, pieces, response, run, se
 
 const LANGUAGES: [&str; 3] = ["rust", "c", "python"];
 
-/// What the guides say that the largest of them, Python, needs.
-const MEMORY: usize = 128 << 20;
-
 /// An example in a language, and the kind that it has.
 fn example(language: &str, name: &str, settings: ScriptSettings) -> (Chain, Kind) {
     let script = ENGINE.load(&built::component(&format!("{language}-{name}")), settings).unwrap();
@@ -37,9 +34,7 @@ fn example(language: &str, name: &str, settings: ScriptSettings) -> (Chain, Kind
 }
 
 fn plain() -> ScriptSettings {
-    let mut limits = limits(5000, 60_000);
-    limits.memory_bytes = MEMORY;
-    settings(limits)
+    settings(limits(5000, 60_000))
 }
 
 #[tokio::test]

@@ -14,9 +14,14 @@
 mod built;
 mod support;
 
-use handlers::{Body, BodyError, Chain, Kind};
+use std::{
+    io::ErrorKind,
+    net::{TcpListener, UdpSocket},
+};
+
+use handlers::{Body, BodyError, Chain, Kind, Outcome};
 use http::{Method, Request, Response};
-use support::{ENGINE, Upstream, chain_of, full, limits, response, settings, text};
+use support::{ENGINE, Upstream, chain_of, full, limits, response, run, settings, text};
 
 /// The component, its kind, and the header that it sets.
 const OTHERS: [(&str, Kind, &str); 3] = [
@@ -26,9 +31,7 @@ const OTHERS: [(&str, Kind, &str); 3] = [
 ];
 
 fn chain(name: &str, kind: Kind) -> Chain {
-    let mut limits = limits(5000, 60_000);
-    limits.memory_bytes = 128 << 20;
-    let script = ENGINE.load(&built::component(name), settings(limits)).unwrap();
+    let script = ENGINE.load(&built::component(name), settings(limits(5000, 60_000))).unwrap();
     assert_eq!(script.kind(), kind, "{name}");
     chain_of(script)
 }
@@ -79,10 +82,23 @@ async fn they_answer_by_themselves_and_send_onward() {
     }
 }
 
+/// The runtime of this toolchain gives up where it is refused, or says so.
 #[tokio::test]
 async fn sockets_are_there_in_name_only() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind(tcp.local_addr().unwrap()).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    udp.set_nonblocking(true).unwrap();
+    let port = tcp.local_addr().unwrap().port();
     let chain = chain("other-preview3", Kind::WasiHttp03);
-    let answer = response(&chain, asking(Method::GET, "/sockets"), &echo()).await;
-    let outcomes = text(answer.into_body()).await;
-    assert_eq!(outcomes, "tcp refused, tcp6 refused, listen refused, udp refused, name refused");
+    for kind in ["tcp", "tcp6", "listen", "udp", "name"] {
+        let path = format!("/socket/{kind}/{port}");
+        match run(&chain, asking(Method::GET, &path), &echo()).await {
+            Ok(Outcome::Response(response)) => assert_eq!(text(response.into_body()).await, "refused", "{kind}"),
+            Ok(Outcome::Denied { .. }) => panic!("nobody denies {kind}"),
+            Err(error) => assert_eq!(error.kind(), "handler_trapped", "{kind}"),
+        }
+    }
+    assert_eq!(tcp.accept().err().unwrap().kind(), ErrorKind::WouldBlock);
+    assert_eq!(udp.recv(&mut [0]).err().unwrap().kind(), ErrorKind::WouldBlock);
 }

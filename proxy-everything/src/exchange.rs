@@ -83,12 +83,7 @@ impl Exchange<'_> {
         transport: &Transport,
         connection: &Record,
     ) -> Result<Answer, ExchangeError> {
-        if self.instance.audit.is_failing() {
-            return Err(ExchangeError::NoAudit);
-        }
-        if self.generation.tails().iter().any(Tail::is_failing) {
-            return Err(ExchangeError::NoTail);
-        }
+        self.may_begin()?;
         let (scheme, authority) = target(&request, transport, connection.destination)?;
         self.trail.target(scheme, &authority);
         let facts = RequestFacts {
@@ -138,6 +133,17 @@ impl Exchange<'_> {
         Ok(Answer { response: Response::from_parts(head, body), permit, ends })
     }
 
+    /// Nothing passes of which nobody would hear.
+    fn may_begin(&self) -> Result<(), ExchangeError> {
+        if self.instance.audit.is_failing() {
+            return Err(ExchangeError::NoAudit);
+        }
+        if self.generation.tails().iter().any(Tail::is_failing) {
+            return Err(ExchangeError::NoTail);
+        }
+        Ok(())
+    }
+
     async fn respond(
         &self,
         request: Request<Body>,
@@ -174,11 +180,8 @@ impl Exchange<'_> {
         if chain.holds_secrets() && scheme == Scheme::Http {
             return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
         }
-        let behind = Behind {
-            onward,
-            instance: Arc::clone(&self.instance),
-            record: self.trail.record().clone(),
-        };
+        let behind =
+            Behind { onward, instance: Arc::clone(&self.instance), record: self.trail.record().clone() };
         match chain.run(request, context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {

@@ -1,19 +1,18 @@
 (component
   ;; A handler that answers nothing: the tests put a hostile body in its place.
-  (import "egress:handler/http@0.1.0" (instance $http
+  (import "egress:handler/types@0.1.0" (instance $types
     (export "body" (type $body (sub resource)))
-    (type $payload' (variant (case "empty") (case "bytes" (list u8)) (case "stream" (own $body))))
-    (export "payload" (type $payload (eq $payload')))
-    (type $headers' (list (tuple string string)))
-    (export "headers" (type $headers (eq $headers')))
-    (type $request' (record
-      (field "method" string) (field "scheme" string) (field "authority" string) (field "path" string)
-      (field "headers" $headers) (field "body" $payload)))
-    (export "request" (type $request (eq $request')))
-    (type $response' (record (field "status" u16) (field "headers" $headers) (field "body" $payload)))
-    (export "response" (type $response (eq $response')))))
-  (alias export $http "request" (type $request))
-  (alias export $http "response" (type $response))
+    (type $p (variant (case "empty") (case "bytes" (list u8)) (case "stream" (own $body))))
+    (export "payload" (type $payload (eq $p)))
+    (type $h (list (tuple string string)))
+    (export "headers" (type $headers (eq $h)))
+    (type $q (record (field "method" string) (field "scheme" string) (field "authority" string)
+      (field "path" string) (field "headers" $headers) (field "body" $payload)))
+    (export "request" (type $request (eq $q)))
+    (type $r (record (field "status" u16) (field "headers" $headers) (field "body" $payload)))
+    (export "response" (type $response (eq $r)))))
+  (alias export $types "request" (type $request))
+  (alias export $types "response" (type $response))
   (core module $code
     (memory (export "memory") 4)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))

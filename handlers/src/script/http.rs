@@ -118,7 +118,11 @@ impl http::Host for State {
         }
         let response = message::response(response, &mut self.bodies, self.settings.granted())?;
         call.pace.renew();
-        if call.answer.give(Ok(Outcome::Response(response))) { Ok(()) } else { Err("nobody waits".to_owned()) }
+        if call.answer.give(Ok(Outcome::Response(response))) {
+            Ok(())
+        } else {
+            Err("nobody waits".to_owned())
+        }
     }
 }
 

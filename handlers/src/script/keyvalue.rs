@@ -2,7 +2,7 @@
 //!
 //! Receives a guest's questions about a store that it opened by name; hands them to the store on the proxy's own
 //! runtime. In a store of which every instance has its own part, keys begin with the instance's id, which the guest
-//! neither sees nor chooses.
+//! neither sees nor chooses. What keys and values may be is for the store to say.
 
 use std::sync::Arc;
 
@@ -18,15 +18,6 @@ use super::{
     task::Task,
 };
 use crate::{KeyValue, StoreError, Storing};
-
-/// Bytes of one key.
-const MAX_KEY: usize = 1024;
-
-/// Bytes of one value.
-const MAX_VALUE: usize = 8 << 20;
-
-/// Keys of one batch.
-const MAX_BATCH: usize = 1000;
 
 /// A store under the name that a handler knows it by.
 #[derive(Clone)]
@@ -59,17 +50,11 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn key(&self, key: &str) -> Result<String, Error> {
-        if key.is_empty() || key.len() > MAX_KEY {
-            return Err(Error::Other(format!("a key has 1 to {MAX_KEY} bytes")));
-        }
-        Ok(format!("{}{key}", self.prefix))
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
     }
 
-    fn keys(&self, keys: &[String]) -> Result<Vec<String>, Error> {
-        if keys.len() > MAX_BATCH {
-            return Err(Error::Other(format!("more than {MAX_BATCH} keys at once")));
-        }
+    fn keys(&self, keys: &[String]) -> Vec<String> {
         keys.iter().map(|key| self.key(key)).collect()
     }
 }
@@ -113,18 +98,14 @@ impl State {
         keys: &[String],
     ) -> Result<Vec<Option<Bytes>>, Error> {
         let bucket = self.bucket(opened)?;
-        let work = bucket.store.get(bucket.keys(keys)?);
+        let work = bucket.store.get(bucket.keys(keys));
         self.kept(work).await
     }
 
     async fn put(&mut self, opened: &Resource<Opened>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         let bucket = self.bucket(opened)?;
-        if entries.len() > MAX_BATCH || entries.iter().any(|(_, value)| value.len() > MAX_VALUE) {
-            return Err(Error::Other(format!("more than {MAX_BATCH} values at once, or one over {MAX_VALUE} bytes")));
-        }
-        let entries: Result<Vec<_>, Error> =
-            entries.into_iter().map(|(key, value)| Ok((bucket.key(&key)?, Bytes::from(value)))).collect();
-        let work = bucket.store.set(entries?);
+        let entries = entries.into_iter().map(|(key, value)| (bucket.key(&key), Bytes::from(value)));
+        let work = bucket.store.set(entries.collect());
         self.kept(work).await
     }
 }
@@ -174,7 +155,7 @@ impl store::HostBucket for State {
 impl atomics::Host for State {
     async fn increment(&mut self, this: Resource<Opened>, key: String, by: u64) -> Result<u64, Error> {
         let bucket = self.bucket(&this)?;
-        let work = bucket.store.increment(bucket.key(&key)?, by);
+        let work = bucket.store.increment(bucket.key(&key), by);
         self.kept(work).await
     }
 }
@@ -190,13 +171,17 @@ impl batch::Host for State {
         Ok(keys.into_iter().zip(values).map(pair).collect())
     }
 
-    async fn set_many(&mut self, this: Resource<Opened>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    async fn set_many(
+        &mut self,
+        this: Resource<Opened>,
+        entries: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), Error> {
         self.put(&this, entries).await
     }
 
     async fn delete_many(&mut self, this: Resource<Opened>, keys: Vec<String>) -> Result<(), Error> {
         let bucket = self.bucket(&this)?;
-        let work = bucket.store.delete(bucket.keys(&keys)?);
+        let work = bucket.store.delete(bucket.keys(&keys));
         self.kept(work).await
     }
 }

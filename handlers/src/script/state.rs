@@ -74,7 +74,16 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(context: Context, runtime: Handle, pace: Pace) -> Self {
-        Self { context, onward: None, runtime, sent: Vec::new(), next: 0, answer: Answer::default(), pace, lines: 0 }
+        Self {
+            context,
+            onward: None,
+            runtime,
+            sent: Vec::new(),
+            next: 0,
+            answer: Answer::default(),
+            pace,
+            lines: 0,
+        }
     }
 }
 
@@ -83,7 +92,12 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_WASI_RESOURCES);
         // No arguments, environment, directories or network; what is printed is thrown away.
-        let wasi = WasiCtx::builder().max_random_size(MAX_RANDOM_BYTES).build();
+        let wasi = WasiCtx::builder()
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM_BYTES)
+            .build();
         Self {
             settings,
             limits,
@@ -105,7 +119,10 @@ impl State {
     /// Tells the operator what the guest wanted and was not granted.
     pub(super) fn lacks(&mut self, grant: &'static str, name: &str) {
         let name: String = name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
-        self.say(types::Level::Warn, &format!("`{name}` is not granted: name it under `{grant}` of the handler"));
+        self.say(
+            types::Level::Warn,
+            &format!("`{name}` is not granted: name it under `{grant}` of the handler"),
+        );
     }
 
     fn say(&mut self, level: types::Level, message: &str) {

@@ -54,10 +54,7 @@ impl WasiHttpHooks for Current {
 }
 
 impl Current {
-    fn start(
-        &mut self,
-        request: Request<WasiBody>,
-    ) -> Result<(Pending, Failures), String> {
+    fn start(&mut self, request: Request<WasiBody>) -> Result<(Pending, Failures), String> {
         let onward = self.0.as_mut().and_then(|call| call.onward.as_mut()).ok_or("outside of a call")?;
         let (mut head, body) = request.into_parts();
         message::clean(&mut head.headers);

@@ -74,8 +74,8 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     let state = StateDir::locate(options.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
     let secrets = config::secret_variables(&document);
-    let mut hidden_files = config::secret_files(&document);
-    hidden_files.extend(config::make_store_paths(&document)?);
+    let stores = config::make_store_paths(&document)?;
+    let hidden_files = config::secret_files(&document).into_iter().chain(stores).collect();
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
     let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
     let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);

@@ -1,4 +1,5 @@
-//! What folders and buckets have in common: the limits of keys and objects, spans, and bodies that do not stand still.
+//! What folders and buckets have in common: the limits of keys and objects, spans, and bodies that do not stand still. Receives what a
+//! handler asks for, hands on what may be asked of a disk or a server.
 
 use std::{io, ops::Range, time::Duration};
 

@@ -35,7 +35,7 @@ pub use bindings::{
         log, rate_limit, secrets,
         types::{Body, Level, Payload, Request, Response},
     },
-    tail::{Event, Line},
+    tail::egress::handler::tailing::{Event, Line},
     wasi::{
         config::store as config,
         keyvalue::{atomics, batch, store as keyvalue},

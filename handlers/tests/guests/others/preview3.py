@@ -1,5 +1,5 @@
 """A component of wasi:http 0.3, made by componentize-py as its users do: sets a header and sends the request onward;
-`/hello` it answers itself, and `/sockets` with what became of its sockets."""
+`/hello` it answers itself, and `/socket/KIND/PORT` with what became of a socket to that port."""
 
 import socket
 
@@ -16,8 +16,9 @@ class Handler(exports.Handler):
         path = request.get_path_with_query()
         if path == "/hello":
             return answer(b"hello from Python")
-        if path == "/sockets":
-            return answer(sockets().encode())
+        if path.startswith("/socket/"):
+            kind, port = path.split("/")[2:]
+            return answer(outcome(kind, int(port)).encode())
         headers = request.get_headers().clone()
         headers.set("x-other", [b"python"])
         method, scheme, authority = request.get_method(), request.get_scheme(), request.get_authority()
@@ -37,20 +38,16 @@ def answer(content: bytes) -> Response:
     return Response.new(Fields(), reader, none)[0]
 
 
-def sockets() -> str:
+def outcome(kind: str, port: int) -> str:
     attempts = {
-        "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("127.0.0.1", 9)),
-        "tcp6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM).connect(("::1", 9)),
+        "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("127.0.0.1", port)),
+        "tcp6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM).connect(("::1", port)),
         "listen": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).bind(("127.0.0.1", 0)),
-        "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+        "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", port)),
         "name": lambda: socket.getaddrinfo("localhost", 80),
     }
-    return ", ".join(f"{name} {outcome(attempt)}" for name, attempt in attempts.items())
-
-
-def outcome(attempt) -> str:
     try:
-        attempt()
+        attempts[kind]()
     except ConnectionRefusedError:
         return "dialled"
     except OSError:
