@@ -31,6 +31,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use ::http::Request;
 use tokio::{runtime::Handle, sync::oneshot};
 
+pub(crate) use self::filter::{Filtered, request_head};
 use self::{
     answer::Answer, call::Job, instances::Instances, onward::Onward, pace::Pace, state::Call, task::Task,
     ticker::Ticker,
@@ -40,7 +41,6 @@ pub use self::{
     engine::Engine,
     keyvalue::{KeyValueGrant, Scope},
 };
-pub(crate) use self::filter::{Filtered, request_head};
 use crate::{
     Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Kind, Outcome, RateLimit, Secret,
 };

@@ -402,10 +402,14 @@ async fn the_exchanges_own_authority_is_the_chain_and_others_are_granted_apart()
         }
     }
     let upstream = Upstream::text("");
-    let refused = run(&elsewhere, get("https://api.example.test/denied.test"), &upstream).await.err().unwrap();
+    let refused =
+        run(&elsewhere, get("https://api.example.test/denied.test"), &upstream).await.err().unwrap();
     assert!(matches!(refused, HandlerError::Fetch(_)));
     let (handler, head) = upstream.elsewhere().remove(0);
-    assert_eq!((handler.as_str(), head.uri.to_string().as_str()), ("guest", "https://denied.test/denied.test"));
+    assert_eq!(
+        (handler.as_str(), head.uri.to_string().as_str()),
+        ("guest", "https://denied.test/denied.test")
+    );
     assert!(!head.headers.contains_key("host"));
 }
 
@@ -432,7 +436,11 @@ async fn a_failed_fetch_is_reported_as_what_it_was() {
         guest(TRAP).as_bytes(),
         handlers::ScriptSettings { name: "broken".into(), ..settings(limits(1000, 10_000)) },
     );
-    let trapping = vec![Arc::new(Named { version: None, name: "broken".into(), handler: Handler::Script(trap.unwrap()) })];
+    let trapping = vec![Arc::new(Named {
+        version: None,
+        name: "broken".into(),
+        handler: Handler::Script(trap.unwrap()),
+    })];
     let broken = run(&forward(trapping), get("https://api.example.test/"), &upstream).await.err().unwrap();
     assert_eq!((broken.handler(), broken.kind()), (Some("broken"), "handler_trapped"));
     assert_eq!(upstream.seen().len(), 1);

@@ -120,7 +120,11 @@ async fn a_filter_that_spins_does_not_hold_its_thread() {
         tokio::task::yield_now().await;
     }
     assert_eq!(spinning.await.unwrap(), "handler_cpu");
-    assert!(begun.elapsed() >= Duration::from_millis(100) && served > 100, "{served} in {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(100) && served > 100,
+        "{served} in {:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -27,8 +27,8 @@ pub use limits::Limits;
 pub use load::chains;
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
-pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
+pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 
 use crate::{
     audit::Used,
@@ -178,9 +178,11 @@ impl Generation {
         let limits = Limits::from(&document.parsed.limits);
         let secrets = secrets::read(&document, surroundings.visible)?;
         let roots = load::roots(&document, surroundings)?;
-        let stores = surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
+        let stores =
+            surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
         let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
-        let scripts = Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
+        let scripts =
+            Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
         let bound = chains(&policy, &document, &scripts)?;
         let tails = scripts.tails(&document.parsed)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));

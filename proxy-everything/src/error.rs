@@ -108,7 +108,9 @@ pub enum ExchangeError {
     #[error("the proxy cannot write its records, so nothing may pass; tell whoever runs this sandbox")]
     NoAudit,
     /// A tail fails, and nothing passes that it does not hear of.
-    #[error("a program that must hear of every request fails, so nothing may pass; tell whoever runs this sandbox")]
+    #[error(
+        "a program that must hear of every request fails, so nothing may pass; tell whoever runs this sandbox"
+    )]
     NoTail,
     /// A handler's request of another host is not granted.
     #[error("fetch to other hosts is not granted: name them under `fetch` of the handler")]

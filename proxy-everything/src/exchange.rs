@@ -174,11 +174,8 @@ impl Exchange<'_> {
         if chain.holds_secrets() && scheme == Scheme::Http {
             return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
         }
-        let behind = Behind {
-            onward,
-            instance: Arc::clone(&self.instance),
-            record: self.trail.record().clone(),
-        };
+        let behind =
+            Behind { onward, instance: Arc::clone(&self.instance), record: self.trail.record().clone() };
         match chain.run(request, context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {

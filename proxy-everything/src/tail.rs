@@ -68,8 +68,7 @@ impl Tail {
 
     /// Whether exchanges must wait for it to work again.
     pub fn is_failing(&self) -> bool {
-        self.0.on_error == OnError::Deny
-            && (self.0.failing.load(Relaxed) || *self.0.pending.borrow() >= FULL)
+        self.0.on_error == OnError::Deny && (self.0.failing.load(Relaxed) || *self.0.pending.borrow() >= FULL)
     }
 
     /// Returns when all is told, or has had its time.
@@ -161,7 +160,11 @@ impl Inner {
                 break;
             }
             if last.instance.current().number() != last.generation.number() {
-                tracing::warn!(tail = &*self.name, lost = all.len(), "records were not told: the policy has changed");
+                tracing::warn!(
+                    tail = &*self.name,
+                    lost = all.len(),
+                    "records were not told: the policy has changed"
+                );
                 break;
             }
             tokio::time::sleep(PAUSE).await;

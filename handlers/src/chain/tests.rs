@@ -60,15 +60,14 @@ fn handler(name: &str) -> Arc<Named> {
 async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
     let chain = Chain::new(handlers.iter().map(|name| handler(name)).collect());
     let upstream = Arc::new(Upstream::default());
-    let context =
-        Context {
-            instance: "i".into(),
-            class: "c".into(),
-            matched: "*".into(),
-            request_id: "1".into(),
-            source: ([198, 18, 0, 1], 40_000).into(),
-            logs: Logs::default(),
-        };
+    let context = Context {
+        instance: "i".into(),
+        class: "c".into(),
+        matched: "*".into(),
+        request_id: "1".into(),
+        source: ([198, 18, 0, 1], 40_000).into(),
+        logs: Logs::default(),
+    };
     let uri = format!("https://api.example.test{path}");
     let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();
     let end = match chain.run(request, &context, upstream.clone()).await {

@@ -6,10 +6,7 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
-use http::{
-    HeaderName, Request, Response, StatusCode, Uri, request, response,
-    uri::PathAndQuery,
-};
+use http::{HeaderName, Request, Response, StatusCode, Uri, request, response, uri::PathAndQuery};
 use tokio::runtime::Handle;
 
 use super::{
@@ -67,7 +64,7 @@ impl Script {
             Action::Respond(reply) => return self.reply(reply).map(Filtered::Over),
             Action::Deny(reason) => return Ok(Filtered::Over(self.denied(reason))),
         };
-        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        edited.map_err(|text| self.wrong(&text))?;
         Ok(Filtered::On(Request::from_parts(head, body)))
     }
 
@@ -86,7 +83,7 @@ impl Script {
             Action::Respond(reply) => return self.reply(reply),
             Action::Deny(reason) => return Ok(self.denied(reason)),
         };
-        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        edited.map_err(|text| self.wrong(&text))?;
         Ok(Outcome::Response(Response::from_parts(head, body)))
     }
 
@@ -102,7 +99,9 @@ impl Script {
         });
         let action = match at_once.await {
             Some(action) => action,
-            None => Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned()))),
+            None => {
+                Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned())))
+            }
         };
         action.map_err(|fault| self.failed(fault))
     }
@@ -130,7 +129,9 @@ impl Script {
     fn edit(&self, headers: &mut http::HeaderMap, edit: Edit) -> Result<(), String> {
         let set = message::set(edit.set, self.settings.granted())?;
         for name in edit.remove {
-            let Ok(name) = name.parse::<HeaderName>() else { return Err(format!("bad header name {name:?}")) };
+            let Ok(name) = name.parse::<HeaderName>() else {
+                return Err(format!("bad header name `{name}`"));
+            };
             if !message::is_ours(&name) {
                 headers.remove(name);
             }
@@ -143,7 +144,12 @@ impl Script {
     fn reply(&self, reply: Reply) -> Result<Outcome, HandlerError> {
         let body = message::made(reply.body);
         let response = message::answer(reply.status, reply.headers, body, self.settings.granted());
-        response.map(Outcome::Response).map_err(|text| self.failed(Fault::Failed(text)))
+        response.map(Outcome::Response).map_err(|text| self.wrong(&text))
+    }
+
+    /// What it did is not HTTP; the text may hold its words.
+    fn wrong(&self, text: &str) -> HandlerError {
+        self.failed(Fault::Failed(self.settings.scrubbed(text)))
     }
 
     fn denied(&self, reason: Option<String>) -> Outcome {

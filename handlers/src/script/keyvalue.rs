@@ -120,7 +120,9 @@ impl State {
     async fn put(&mut self, opened: &Resource<Opened>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         let bucket = self.bucket(opened)?;
         if entries.len() > MAX_BATCH || entries.iter().any(|(_, value)| value.len() > MAX_VALUE) {
-            return Err(Error::Other(format!("more than {MAX_BATCH} values at once, or one over {MAX_VALUE} bytes")));
+            return Err(Error::Other(format!(
+                "more than {MAX_BATCH} values at once, or one over {MAX_VALUE} bytes"
+            )));
         }
         let entries: Result<Vec<_>, Error> =
             entries.into_iter().map(|(key, value)| Ok((bucket.key(&key)?, Bytes::from(value)))).collect();
@@ -190,7 +192,11 @@ impl batch::Host for State {
         Ok(keys.into_iter().zip(values).map(pair).collect())
     }
 
-    async fn set_many(&mut self, this: Resource<Opened>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    async fn set_many(
+        &mut self,
+        this: Resource<Opened>,
+        entries: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), Error> {
         self.put(&this, entries).await
     }
 

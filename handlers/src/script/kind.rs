@@ -3,10 +3,7 @@
 //! Receives a linked component; hands on its kind with everything that was checked about its exports, from which
 //! instances are made. Only this file and the calls of each kind know that there are several.
 
-use wasmtime::{
-    AsContextMut, Result,
-    component::InstancePre,
-};
+use wasmtime::{AsContextMut, Result, component::InstancePre};
 use wasmtime_wasi_http::{p2, p3};
 
 use super::{
@@ -114,8 +111,10 @@ impl Linked {
             Exports::Service(exports) => Guest::Service(exports.load(&mut store, instance)?),
             Exports::Tail(exports) => Guest::Tail(exports.load(&mut store, instance)?),
             Exports::Filter(request, response) => {
-                let request = request.as_ref().map(|exports| exports.load(&mut store, instance)).transpose()?;
-                let response = response.as_ref().map(|exports| exports.load(&mut store, instance)).transpose()?;
+                let request =
+                    request.as_ref().map(|exports| exports.load(&mut store, instance)).transpose()?;
+                let response =
+                    response.as_ref().map(|exports| exports.load(&mut store, instance)).transpose()?;
                 Guest::Filter(Filter { request, response })
             }
         })

@@ -95,7 +95,14 @@ impl Onward {
 
     /// The way onward where there is no exchange.
     pub(super) fn elsewhere(handler: Arc<str>, upstream: Arc<dyn Fetch>, runtime: Handle) -> Self {
-        Self { handler, own: None, upstream, runtime, fetches_left: MAX_FETCHES, failure: Failures::default() }
+        Self {
+            handler,
+            own: None,
+            upstream,
+            runtime,
+            fetches_left: MAX_FETCHES,
+            failure: Failures::default(),
+        }
     }
 
     /// Starts a fetch for a guest of our own contract.
@@ -154,7 +161,10 @@ impl Onward {
     }
 
     /// What came of a fetch: the response, or the text that the guest sees.
-    pub(super) fn settle(&self, fetched: Option<Result<Outcome, HandlerError>>) -> Result<Response<Body>, String> {
+    pub(super) fn settle(
+        &self,
+        fetched: Option<Result<Outcome, HandlerError>>,
+    ) -> Result<Response<Body>, String> {
         self.failure.settle(fetched)
     }
 
@@ -166,7 +176,10 @@ impl Onward {
 
 impl Failures {
     /// What came of a fetch: the response, or the text that the guest sees.
-    pub(super) fn settle(&self, fetched: Option<Result<Outcome, HandlerError>>) -> Result<Response<Body>, String> {
+    pub(super) fn settle(
+        &self,
+        fetched: Option<Result<Outcome, HandlerError>>,
+    ) -> Result<Response<Body>, String> {
         let (failure, text) = match fetched {
             Some(Ok(Outcome::Response(response))) => return Ok(response),
             Some(Ok(denied @ Outcome::Denied { .. })) => (Failure::Denied(denied), "denied".to_owned()),

@@ -54,10 +54,7 @@ impl WasiHttpHooks for Current {
 }
 
 impl Current {
-    fn start(
-        &mut self,
-        request: Request<WasiBody>,
-    ) -> Result<(Pending, Failures), String> {
+    fn start(&mut self, request: Request<WasiBody>) -> Result<(Pending, Failures), String> {
         let onward = self.0.as_mut().and_then(|call| call.onward.as_mut()).ok_or("outside of a call")?;
         let (mut head, body) = request.into_parts();
         message::clean(&mut head.headers);
@@ -115,7 +112,10 @@ pub(super) async fn service(
         p3::Request::new(head.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, body);
     let response = match guest.handle(accessor, request).await? {
         Ok(response) => accessor.with(|store| response.into_http(store, sent))?,
-        Err(error) => return Ok(Err(Fault::Failed(format!("{error:?}")))),
+        Err(error) => {
+            let text = format!("{error:?}");
+            return Ok(Err(accessor.with(|mut store| store.get().complaint(&text))));
+        }
     };
     let mut response = match finished(response) {
         Ok(response) => response,

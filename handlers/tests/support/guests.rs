@@ -108,7 +108,8 @@ pub(crate) const EDIT: &str = "(i32.store8 (i32.const 4) (i32.const 1))
     (i32.store (i32.const 152) (i32.const 72)) (i32.store (i32.const 156) (i32.const 3))
     (i32.const 0)";
 /// Answers with 299 and `yes`.
-pub(crate) const REPLY: &str = "(i32.store8 (i32.const 4) (i32.const 2)) (i32.store16 (i32.const 8) (i32.const 299))
+pub(crate) const REPLY: &str =
+    "(i32.store8 (i32.const 4) (i32.const 2)) (i32.store16 (i32.const 8) (i32.const 299))
     (i32.store (i32.const 20) (i32.const 72)) (i32.store (i32.const 24) (i32.const 3)) (i32.const 0)";
 
 /// A component whose `on-request` and `on-response` have these bodies. Each receives heads flattened, the words of four
@@ -133,7 +134,8 @@ pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> Str
         on_request.map(|body| function("on-request", 10, body)),
         on_response.map(|body| function("on-response", 13, body)),
     ];
-    let exports = [on_request.map(|_| lifted("on-request", request)), on_response.map(|_| lifted("on-response", both))];
+    let exports =
+        [on_request.map(|_| lifted("on-request", request)), on_response.map(|_| lifted("on-response", both))];
     let cores: String = cores.into_iter().flatten().collect();
     let exports: String = exports.into_iter().flatten().collect();
     format!(

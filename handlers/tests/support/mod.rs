@@ -136,7 +136,11 @@ pub(crate) fn with_secret(name: &str, value: &str) -> BTreeMap<String, Arc<Secre
 }
 
 pub(crate) fn chain_of(script: Script) -> Chain {
-    Chain::new(vec![Arc::new(Named { version: None, name: "guest".into(), handler: Handler::Script(script) })])
+    Chain::new(vec![Arc::new(Named {
+        version: None,
+        name: "guest".into(),
+        handler: Handler::Script(script),
+    })])
 }
 
 /// Sends one request through a chain.

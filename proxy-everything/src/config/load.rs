@@ -42,7 +42,8 @@ pub fn chains(
             // Unknown names were refused when the document was parsed.
             let Some(handler) = handler else { continue };
             if matches!(&handler.handler, Handler::Script(script) if script.kind() == Kind::Tail) {
-                let reason = "its component is a tail, which serves no requests: name it under `tail`".to_owned();
+                let reason =
+                    "its component is a tail, which serves no requests: name it under `tail`".to_owned();
                 return Err(ConfigError::Handler { name: name.clone(), reason });
             }
             chain.push(handler);

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use handlers::{Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings, Secret};
+use handlers::{
+    Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings, Secret,
+};
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -64,7 +66,11 @@ impl Scripts<'_> {
             secrets: secrets.collect(),
             config: wasm.config.clone(),
             keyvalue: self.keyvalue(wasm),
-            blobs: wasm.blobstore.iter().filter_map(|(name, of)| Some((name.clone(), self.blobs(of)?))).collect(),
+            blobs: wasm
+                .blobstore
+                .iter()
+                .filter_map(|(name, of)| Some((name.clone(), self.blobs(of)?)))
+                .collect(),
             rate_limits: wasm.rate_limits.iter().map(limit).collect(),
             calls: wasm.calls,
             limits: self.limits.script(),
@@ -114,7 +120,8 @@ impl Scripts<'_> {
             let Some(HandlerSource::Wasm(wasm)) = document.handlers.get(name) else { continue };
             let script = self.script(name, wasm, None)?;
             if script.kind() != handlers::Kind::Tail {
-                let reason = format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
+                let reason =
+                    format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
                 return Err(ConfigError::Handler { name: name.clone(), reason });
             }
             tails.push(Tail::new(name, script, wasm.on_error));

@@ -88,7 +88,8 @@ impl Stores {
         for (name, source) in sources {
             // Unknown names were refused when the document was parsed.
             let own: Vec<_> = source.secrets().filter_map(|name| secrets.get(name).cloned()).collect();
-            let as_before = |kept: &&Kept| kept.name == *name && kept.source == *source && same(&kept.secrets, &own);
+            let as_before =
+                |kept: &&Kept| kept.name == *name && kept.source == *source && same(&kept.secrets, &own);
             let opened = match all.iter().find(as_before) {
                 Some(kept) => kept.opened.clone(),
                 None => {

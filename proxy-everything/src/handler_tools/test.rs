@@ -24,7 +24,8 @@ use crate::{
     app::{in_file, read_policy},
     cache::CacheDir,
     config::{
-        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, OpenStores, Opened, Scripts, Stores,
+        self, ConfigError, Document, Granted, LazyEngine, Limits, MAX_DOCUMENT, OpenStores, Opened, Scripts,
+        Stores,
     },
     logging,
     stores::memory::Memory,
@@ -127,7 +128,8 @@ impl Bench {
         let stores = stores(document).context("the stores")?;
         let granted = Granted { secrets: &secrets, stores: &stores, kept: &kept };
         let limits = Limits::from(&document.parsed().limits);
-        let scripts = Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
+        let scripts =
+            Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
         let bound = config::chains(&policy, document, &scripts).map_err(fault)?;
         let told = self.runtime.block_on(trial::run(case, id, &policy, &bound, &self.lines))?;
         Ok(differs(&case.expect, &told))
