@@ -25,9 +25,7 @@ use std::{
     time::Duration,
 };
 
-use handlers::{
-    Chain, Event, KeyValueGrant, Level, Line, RateLimit, Scope, Script, ScriptSettings,
-};
+use handlers::{Chain, Event, KeyValueGrant, Level, Line, RateLimit, Scope, Script, ScriptSettings};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use stores::{Files, Values};
@@ -110,7 +108,8 @@ fn build(name: &str, program: &str) -> Vec<u8> {
     let node = Command::new(workspace().join("tools/node")).output().unwrap();
     let node = String::from_utf8(node.stdout).unwrap();
     let build = workspace().join("handlers/sdk/js/build.mjs");
-    let output = Command::new(node.trim()).arg(build).arg(&source).arg("-o").arg(&component).output().unwrap();
+    let output =
+        Command::new(node.trim()).arg(build).arg(&source).arg("-o").arg(&component).output().unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     fs::read(component).unwrap()
 }
@@ -127,22 +126,30 @@ fn shared(name: &str, store: &Arc<Values>, scope: Scope) -> Vec<KeyValueGrant> {
 async fn a_token_by_host() {
     for (block, after) in [(0, "export { OpenCodeInABox };"), (1, "")] {
         let program = Program { section: "S1", block, before: "", after, ours: "token-by-host" };
-        let (chain, _) =
-            program.chain(|_| ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-5"), ..named("token") });
+        let (chain, _) = program
+            .chain(|_| ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-5"), ..named("token") });
         let upstream = Upstream::text("private");
         let mut request = get("https://github.com/a?b");
         request.headers_mut().insert("x-auth-token", "mine".parse().unwrap());
         assert_eq!(text(response(&chain, request, &upstream).await.into_body()).await, "private");
         let head = upstream.seen().remove(0);
         assert_eq!(head.headers.get_all("x-auth-token").iter().collect::<Vec<_>>(), ["SEKRIT-5"]);
-        assert_eq!((head.headers["accept"].to_str().unwrap(), head.uri.to_string().as_str()), ("*/*", "https://github.com/a?b"));
+        assert_eq!(
+            (head.headers["accept"].to_str().unwrap(), head.uri.to_string().as_str()),
+            ("*/*", "https://github.com/a?b")
+        );
     }
 }
 
 #[tokio::test]
 async fn only_get() {
-    let program =
-        Program { section: "S2", block: 0, before: "", after: "export { MySandboxedApp };", ours: "only-get" };
+    let program = Program {
+        section: "S2",
+        block: 0,
+        before: "",
+        after: "export { MySandboxedApp };",
+        ours: "only-get",
+    };
     let (chain, _) = program.chain(|_| named("only-get"));
     let upstream = Upstream::text("page");
     for (method, status) in [("GET", 200), ("POST", 405), ("DELETE", 405)] {
@@ -158,8 +165,8 @@ async fn a_key_for_each_container_that_is_rotated() {
     let before = "export class MySandbox extends Sandbox {}";
     let program = Program { section: "S3", block: 0, before, after: "", ours: "key-per-container" };
     let store = Arc::new(Values::default());
-    let (chain, whose) =
-        program.chain(|_| ScriptSettings { keyvalue: shared("KEYS", &store, Scope::Shared), ..named("keys") });
+    let (chain, whose) = program
+        .chain(|_| ScriptSettings { keyvalue: shared("KEYS", &store, Scope::Shared), ..named("keys") });
     let upstream = Upstream::text("");
     let host = whose.say("my-internal-vcs.dev", "vcs.example.test");
     for key in ["first", "second"] {
@@ -201,7 +208,11 @@ async fn hosts_that_do_not_exist() {
         let request = Request::post(format!("http://{url}")).body(full("sent")).unwrap();
         let request = if *body == "sent" { request } else { get(&format!("http://{url}")) };
         let answer = response(&chain, request, &Upstream::text("")).await;
-        assert_eq!((answer.status().as_u16(), text(answer.into_body()).await.as_str()), (*status, *body), "{url}");
+        assert_eq!(
+            (answer.status().as_u16(), text(answer.into_body()).await.as_str()),
+            (*status, *body),
+            "{url}"
+        );
     }
 }
 
@@ -224,8 +235,10 @@ async fn state_of_one_container() {
     for (container, count) in [("container-1", 1), ("container-1", 2), ("container-2", 1)] {
         let url = whose.say("http://get-state.do/", "http://notes.internal/");
         let context = handlers::Context { instance: container.into(), ..context() };
-        let outcome =
-            chain.run(Request::post(url).body(full("key")).unwrap(), &context, Upstream::text("")).await.unwrap();
+        let outcome = chain
+            .run(Request::post(url).body(full("key")).unwrap(), &context, Upstream::text(""))
+            .await
+            .unwrap();
         let handlers::Outcome::Response(answer) = outcome else { panic!("denied") };
         let told: Value = serde_json::from_str(&text(answer.into_body()).await).unwrap();
         assert_eq!(told["count"], count);
@@ -247,10 +260,15 @@ async fn named_handlers_with_params() {
     let before = "export class MySandbox extends Sandbox {}";
     let program = Program { section: "S7", block: 0, before, after: "", ours: "doors" };
     let upstream = Upstream::text("page");
-    for (theirs, ours, statuses) in [("allowHosts", "someDoors", [200, 403]), ("noHttp", "noDoor", [403, 403])] {
+    for (theirs, ours, statuses) in
+        [("allowHosts", "someDoors", [200, 403]), ("noHttp", "noDoor", [403, 403])]
+    {
         let (chain, _) = program.chain(|whose| {
             let key = whose.say("allowedHostnames", "hosts");
-            ScriptSettings { params: json!({ key: ["github.com", "npmjs.org"] }), ..named(whose.say(theirs, ours)) }
+            ScriptSettings {
+                params: json!({ key: ["github.com", "npmjs.org"] }),
+                ..named(whose.say(theirs, ours))
+            }
         });
         for (host, status) in ["npmjs.org", "evil.test"].into_iter().zip(statuses) {
             let answer = response(&chain, get(&format!("https://{host}/")), &upstream).await;
@@ -287,7 +305,8 @@ async fn a_tail() {
 #[tokio::test]
 async fn a_capability_and_a_limit() {
     let props = json!({ "user": "ann", "teams": ["one"] });
-    let settings = ScriptSettings { params: props.clone(), limits: limits(2000, 20_000), ..named("Directory") };
+    let settings =
+        ScriptSettings { params: props.clone(), limits: limits(2000, 20_000), ..named("Directory") };
     let capability = chain_of(ENGINE.load(&built::component("capability"), settings).unwrap());
     let answer = response(&capability, get("http://directory.internal/teams"), &Upstream::text("")).await;
     assert_eq!(serde_json::from_str::<Value>(&text(answer.into_body()).await).unwrap(), props);

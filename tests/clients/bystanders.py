@@ -44,6 +44,8 @@ def other(case):
             return [name, answer.status, answer.read().decode(errors="replace")]
         except Exception:
             return [name, answer.status, "cut off"]
+    except http.client.RemoteDisconnected:
+        return [name, 0, "cut off"]
     except Exception as error:
         return [name, 0, repr(error)]
     finally:

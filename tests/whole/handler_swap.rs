@@ -80,8 +80,7 @@ fn rolled_back(lab: &Lab, running: &Running<'_>, first: (&Path, &str), generatio
     let (path, hash) = first;
     let text = fs::read(path).unwrap();
     fs::write(path, "(component)").unwrap();
-    let answer =
-        running.admin("POST", "/v1/setHandler", &json!({ "name": "one", "wasm": path }).to_string());
+    let answer = running.admin("POST", "/v1/setHandler", &json!({ "name": "one", "wasm": path }).to_string());
     assert_eq!(answer.status, 422, "{answer:?}");
     set(running, &format!("sha256:{hash}"), generation + 1);
     fs::write(path, text).unwrap();

@@ -39,26 +39,27 @@ const DEADLINE: (u16, &str) = (504, "handler_deadline");
 const MEMORY: (u16, &str) = (502, "handler_memory");
 const TRAPPED: (u16, &str) = (502, "handler_trapped");
 const FAILED: (u16, &str) = (502, "handler_failed");
+const NOT_REACHED: (u16, &str) = (502, "upstream_failed");
 
 /// Deeds of `hostile.js` that end in an error.
 const JAVASCRIPT: &[(&str, (u16, &str))] = &[
     ("spin", CPU),
     ("microtasks", CPU),
     ("arrays", MEMORY),
-    ("strings", MEMORY),
+    ("strings", FAILED),
     ("streams", MEMORY),
     ("bodies", FAILED),
     ("fetches", FAILED),
     ("itself", FAILED),
-    ("other-host", FAILED),
-    ("private-address", FAILED),
-    ("metadata", FAILED),
+    ("other-host", NOT_REACHED),
+    ("private-address", NOT_REACHED),
+    ("metadata", NOT_REACHED),
     ("other-scheme", FAILED),
     ("bad-value", FAILED),
     ("bad-path", FAILED),
     ("crash", FAILED),
     ("huge", FAILED),
-    ("recursion", FAILED),
+    ("recursion", TRAPPED),
     ("half", FAILED),
     ("endless", DEADLINE),
     ("never", DEADLINE),
@@ -85,32 +86,37 @@ const TEXT: &[(&str, &str, (u16, &str))] = &[
     ("table", "(loop (br_if 0 (i32.ne (table.grow $table (ref.null func) (i32.const 999)) (i32.const -1)))) unreachable", MEMORY),
     ("deep", "(call $deep) unreachable", TRAPPED),
     ("bad-address", "(i32.const -8)", TRAPPED),
-    ("error", "(i32.store (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (i32.const 64))
-        (i32.store (i32.const 8) (i32.const 120000)) (i32.const 0)", FAILED),
+    ("error", "(drop (memory.grow (i32.const 64))) (memory.fill (i32.const 131072) (i32.const 71) (i32.const 4000000))
+        (i32.store (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (i32.const 131072))
+        (i32.store (i32.const 8) (i32.const 4000000)) (i32.const 0)", FAILED),
     ("status-0", "(call $answer (i32.const 0) (i32.const 64) (i32.const 1))", FAILED),
     ("status-99", "(call $answer (i32.const 99) (i32.const 64) (i32.const 1))", FAILED),
     ("status-101", "(call $answer (i32.const 101) (i32.const 64) (i32.const 1))", FAILED),
     ("status-1000", "(call $answer (i32.const 1000) (i32.const 64) (i32.const 1))", FAILED),
     ("crlf", "(call $answer (i32.const 200) (i32.const 64) (i32.const 17))", FAILED),
     ("nul", "(call $answer (i32.const 200) (i32.const 96) (i32.const 12))", FAILED),
-    ("large-field", "(drop (memory.grow (i32.const 64)))
-        (call $answer (i32.const 200) (i32.const 64) (i32.const 4000000))", FAILED),
+    ("large-field", "(drop (memory.grow (i32.const 64))) (memory.fill (i32.const 131072) (i32.const 71) (i32.const 4000000))
+        (call $answer (i32.const 200) (i32.const 131072) (i32.const 4000000))", FAILED),
     ("fields", "(drop (memory.grow (i32.const 64)))
         (i32.store16 (i32.const 4) (i32.const 200)) (i32.store (i32.const 8) (i32.const 8192))
         (i32.store (i32.const 12) (i32.const 100000)) (i32.const 0)", FAILED),
     ("method", "(local.set 0 (i32.const 64)) (local.set 1 (i32.const 17)) (call $go)", FAILED),
     ("scheme", "(local.set 2 (i32.const 144)) (local.set 3 (i32.const 3)) (call $go)", FAILED),
     ("authority", "(local.set 4 (i32.const 176)) (local.set 5 (i32.const 12)) (call $go)", FAILED),
-    ("address", "(local.set 4 (i32.const 160)) (local.set 5 (i32.const 8)) (call $go)", FAILED),
+    ("address", "(local.set 4 (i32.const 160)) (local.set 5 (i32.const 8)) (call $go)", NOT_REACHED),
     ("path", "(local.set 6 (i32.const 176)) (local.set 7 (i32.const 12)) (call $go)", FAILED),
     ("sends", "(loop (drop (call $send (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
         (br 0)) unreachable", MEMORY),
     ("pipes", "(loop (call $pipe (i32.const 16)) (br 0)) unreachable", TRAPPED),
-    ("resources", "(loop (drop (call $resource-new (i32.const 0))) (br 0)) unreachable", TRAPPED),
+    ("resources", "(local.set 0 (i32.const 10000))
+        (loop (drop (call $resource-new (i32.const 0))) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (call $answer (i32.const 200) (i32.const 64) (i32.const 1))", TRAPPED),
     ("streams-of-it", "(loop (drop (call $stream-new)) (br 0)) unreachable", TRAPPED),
     ("futures", "(loop (drop (call $future-new)) (br 0)) unreachable", TRAPPED),
-    ("sets", "(loop (drop (call $set-new)) (br 0)) unreachable", TRAPPED),
+    ("sets", "(local.set 0 (i32.const 10000))
+        (loop (drop (call $set-new)) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (call $answer (i32.const 200) (i32.const 64) (i32.const 1))", TRAPPED),
 ];
 
 /// A response of 299, and what is done after it.
@@ -194,6 +200,8 @@ enum End {
 impl End {
     fn check(self, name: &str, status: u64, text: &str) {
         let expected = match self {
+            // It may break off before the head is on its way.
+            Self::CutOff(..) if status == 0 => 0,
             Self::Refused(status, _) | Self::Answered(status) | Self::CutOff(status, _) => status,
         };
         assert_eq!(status, u64::from(expected), "{name}: {text}");
@@ -238,7 +246,7 @@ fn cases() -> Vec<(String, Guest, End)> {
     let start = "(func $spin (loop (br 0))) (start $spin)";
     add("wat-start", Guest::Text(text("unreachable", "").replace(";; FUNCTIONS", start)), refused(CPU));
     let part = "(core instance (instantiate $more))".repeat(8);
-    let parts = format!("(core module $more (memory 200)) {part}");
+    let parts = format!("(core module $more (memory 250)) {part}");
     add("wat-memories", Guest::Text(text("unreachable", &parts)), refused(MEMORY));
     for (name, then, end) in [
         ("twice", format!("{RESPOND} (call $answer (i32.const 298) (i32.const 64) (i32.const 1))"), 299),
@@ -299,10 +307,9 @@ fn policy(lab: &Lab, cases: &[(String, Guest, End)]) -> String {
         bound += &format!("  {name}.hostile.test: {chain}\n");
         handlers += &match guest {
             Guest::JavaScript => format!(
-                "  {name}: {{ wasm: {hostile:?}, params: {{ deed: {name} }}, secrets: [API_TOKEN], config: {{ PLAIN: x }},
+                "  {name}: {{ wasm: {hostile:?}, params: {{ deed: {name} }}, secrets: [SECRET], config: {{ PLAIN: x }},
     keyvalue: {{ KEYS: scratch }}, rateLimits: {{ LIMITER: {{ limit: 1000000, periodMs: 60000 }} }} }}\n"
-            )
-            .replace("secrets: [API_TOKEN]", "secrets: [SECRET]"),
+            ),
             Guest::Text(text) => {
                 lab.write(&format!("{name}.wat"), text);
                 format!("  {name}: {{ wasm: {name}.wat }}\n")
@@ -311,7 +318,7 @@ fn policy(lab: &Lab, cases: &[(String, Guest, End)]) -> String {
     }
     format!(
         "allowedHosts: [{HOST}, {HANDLED}, \"*.hostile.test\"]
-limits: {{ handlerCpuMs: 100, handlerMemoryMib: 24, handlerTimeoutMs: 2000 }}
+limits: {{ handlerCpuMs: 100, handlerMemoryMib: 64, handlerTimeoutMs: 8000 }}
 stores: {{ scratch: {{ memory: {{}} }} }}
 secrets: {{ SECRET: {{ env: API_TOKEN }} }}
 outboundByHost:\n{bound}handlers:\n{handlers}"

@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Cache, Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
+use super::{
+    Cache, Script, ScriptSettings, instances::Instances, kind::Linked, limits::MAX_TABLE_ELEMENTS, link,
+    ticker::Ticker,
+};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
@@ -156,7 +159,8 @@ fn config() -> Config {
         .total_stacks(MAX_INSTANCES)
         .total_tables(2 * MAX_INSTANCES)
         .total_core_instances(8 * MAX_INSTANCES)
-        .max_memory_size(MAX_MEMORY_BYTES);
+        .max_memory_size(MAX_MEMORY_BYTES)
+        .table_elements(MAX_TABLE_ELEMENTS);
     let mut config = Config::new();
     config
         .epoch_interruption(true)

@@ -9,7 +9,7 @@ use super::ticker::Stopwatch;
 use crate::Fault;
 
 /// Elements of an instance's tables: function references, of which QuickJS has a few thousand.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 /// Bytes of bodies for which a guest may compute as long again as for its call.
 const EARNING_BYTES: usize = 1 << 20;

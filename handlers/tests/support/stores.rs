@@ -2,6 +2,8 @@
 //!
 //! Receives what scripts keep; hands it back, and shows it to the test.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

@@ -11,7 +11,7 @@ const deeds = {
     for (;;) await null;
   },
   arrays() {
-    for (const all = []; ; ) all.push(new Array(1 << 16).fill(1));
+    for (const all = []; ; ) all.push(new Uint8Array(1 << 20).fill(1));
   },
   strings() {
     for (let text = WORDS; ; ) text += text + text.length;
@@ -25,7 +25,7 @@ const deeds = {
     for (const all = []; ; ) all.push(new Response(new ReadableStream({ pull: forever })), new TransformStream());
   },
   fetches(request) {
-    for (let n = 0; n < 2000; n++) fetch(request.url).catch(() => {});
+    for (let n = 0; n < 200; n++) fetch(request.url).catch(() => {});
     throw new Error(WORDS);
   },
   async itself(request) {
@@ -85,7 +85,7 @@ const deeds = {
   'bad-status': () => new Response(WORDS, { status: 99 }),
   // These answer: what follows is nobody's loss but their own.
   'loops-after'(request, env, ctx) {
-    ctx.waitUntil(Promise.resolve().then(() => deeds.spin()));
+    ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 1)).then(deeds.spin));
     return new Response('done');
   },
   'throws-after'(request, env, ctx) {
