@@ -70,6 +70,8 @@ async fn every_misdeed_ends_in_an_error_and_the_next_call_works() {
 #[test]
 fn what_is_not_granted_is_refused_at_load() {
     let import = |name: &str| format!(r#"(component (import "{name}" (instance (export "open" (func)))))"#);
+    let memory = "(core instance (instantiate $m))".repeat(5);
+    let memories = format!("(component (core module $m (memory 1)) {memory})");
     let ours = "(param \"request\" $request) (result (result $response (error string)))";
     let other = guest(ANSWER).replace(ours, "(param \"request\" $request) (result (result (error string)))");
     type Kind = fn(&LoadError) -> bool;
@@ -95,6 +97,7 @@ fn what_is_not_granted_is_refused_at_load() {
         ("no export", "(component)".into(), |e| matches!(e, LoadError::Export(_)), "none of those"),
         ("another type", other, |e| matches!(e, LoadError::Export(_)), "handle"),
         ("core module", "(module)".into(), |e| matches!(e, LoadError::Invalid(_)), "component"),
+        ("many memories", memories, |e| matches!(e, LoadError::Invalid(_)), "memories"),
         ("noise", "\0asm\u{1}".into(), |e| matches!(e, LoadError::Invalid(_)), "component"),
         ("empty", String::new(), |e| matches!(e, LoadError::Invalid(_)), "component"),
         ("huge", " ".repeat((32 << 20) + 1), |e| matches!(e, LoadError::TooLarge { .. }), "limit"),

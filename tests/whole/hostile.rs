@@ -245,8 +245,8 @@ fn cases() -> Vec<(String, Guest, End)> {
     }
     let start = "(func $spin (loop (br 0))) (start $spin)";
     add("wat-start", Guest::Text(text("unreachable", "").replace(";; FUNCTIONS", start)), refused(CPU));
-    let part = "(core instance (instantiate $more))".repeat(8);
-    let parts = format!("(core module $more (memory 250)) {part}");
+    let part = "(core instance (instantiate $more))".repeat(3);
+    let parts = format!("(core module $more (memory 500)) {part}");
     add("wat-memories", Guest::Text(text("unreachable", &parts)), refused(MEMORY));
     for (name, then, end) in [
         ("twice", format!("{RESPOND} (call $answer (i32.const 298) (i32.const 64) (i32.const 1))"), 299),
