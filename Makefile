@@ -10,7 +10,8 @@ CARGO ?= cargo
 FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 SDK := handlers/sdk/js
 CLIENT := handlers/sdk/client
-PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/tests/guests/*.js handlers/tests/guests/*.ts)
+PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/tests/guests/*.js handlers/tests/guests/*.ts \
+	handlers/tests/guests/hostile/*.js)
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
@@ -51,7 +52,7 @@ $(SDK)/node_modules: $(SDK)/package-lock.json
 	cd $(SDK) && npm install --ignore-scripts --no-save --no-audit --no-fund
 	touch $@
 
-vpath %.js handlers/examples handlers/tests/guests
+vpath %.js handlers/examples handlers/tests/guests handlers/tests/guests/hostile
 vpath %.ts handlers/examples handlers/tests/guests
 BUILD_HANDLER = mkdir -p $(@D) && "$$(tools/node)" $(SDK)/build.mjs $< -o $@
 SDK_FILES := $(SDK)/node_modules $(wildcard $(SDK)/src/*.js $(SDK)/src/entry/*.js) $(wildcard $(SDK)/*.mjs) \

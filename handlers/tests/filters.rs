@@ -19,11 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use guests::{DENY, EDIT, HOARD, PASS, REPLY, SPIN, TRAP, filter};
-use handlers::{BodyError, Chain, Deny, Handler, Kind, Named, Outcome};
+use guests::{DENY, EDIT, HOARD, PASS, PATH_AS_NAME, REPLY, SPIN, TRAP, filter};
+use handlers::{BodyError, Chain, Deny, Handler, Kind, Named, Outcome, ScriptSettings};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use support::{ENGINE, Upstream, chain_of, failure, full, get, limits, response, run, settings, text};
+use support::{
+    ENGINE, Upstream, chain_of, failure, full, get, limits, response, run, settings, text, with_secret,
+};
 
 fn chain(on_request: Option<&str>, on_response: Option<&str>, cpu_ms: u64) -> Chain {
     let component = filter(on_request, on_response);
@@ -146,6 +148,16 @@ async fn filters_are_links_like_others() {
     );
     let chain = Chain::new(vec![named("first", load(None, Some(REPLY))), named("wall", wall())]);
     assert_eq!(made(&chain).await, "410 Gone by wall");
+}
+
+/// What a guest did wrong is told with its own words, and those may hold what it knows.
+#[tokio::test]
+async fn what_is_no_header_is_told_without_the_secret_in_it() {
+    let settings = ScriptSettings { secrets: with_secret("S", "SEKRIT-6"), ..settings(limits(1000, 10_000)) };
+    let chain = chain_of(ENGINE.load(filter(Some(PATH_AS_NAME), None).as_bytes(), settings).unwrap());
+    let request = get("https://api.example.test/SEKRIT-6");
+    let error = run(&chain, request, &Upstream::text("")).await.err().unwrap();
+    assert_eq!(error.to_string(), "handler guest: failed: bad header name `/[secret S]`");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 """A steady number of requests a second on keep-alive connections, until standard input says stop.
 
 Asks `/echo/N`, each N once, and prints in the end which policy, by its own word, answered which path, as JSON. The word is a
-header of the response, or of the request as the origin saw it.
+header of the response, or of the request as the origin saw it. Asked to `count`, it prints how many were answered so far.
 """
 import http.client
 import json
@@ -46,7 +46,8 @@ for worker in workers:
     worker.start()
 ready.wait()
 print("started", flush=True)
-sys.stdin.readline()
+while sys.stdin.readline().strip() == "count":
+    print(len(answers), flush=True)
 stop.set()
 for worker in workers:
     worker.join()

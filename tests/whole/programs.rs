@@ -24,6 +24,7 @@ pub(crate) const ATTACK_SOCKETS: &str =
 pub(crate) const ATTACK_STEAL: &str =
     concat!(include_str!("../clients/attack.py"), include_str!("../clients/attack_steal.py"));
 pub(crate) const BANNER: &str = include_str!("../clients/banner.py");
+pub(crate) const BYSTANDERS: &str = include_str!("../clients/bystanders.py");
 pub(crate) const BYTES: &str = include_str!("../clients/bytes.py");
 pub(crate) const CLIENT_DOORS: &str = include_str!("../clients/client_doors.mjs");
 pub(crate) const CLIENT_FAULTS: &str = include_str!("../clients/client_faults.mjs");

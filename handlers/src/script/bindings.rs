@@ -11,6 +11,7 @@ wasmtime::component::bindgen!({
     imports: {
         "egress:handler/http.fetch": async,
         "egress:handler/http.next": async,
+        "egress:handler/http.send": trappable,
         "egress:handler/http.[method]sink.write": async,
         "egress:handler/http.[method]sink.finish": async,
         "egress:handler/http.[drop]sink": trappable,

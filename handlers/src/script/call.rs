@@ -142,7 +142,7 @@ impl State {
             Ok(response) => {
                 let settings = self.settings.clone();
                 let response = message::response(response, &mut self.bodies, settings.granted());
-                response.map(Some).map_err(Fault::Failed)
+                response.map(Some).map_err(|text| self.complaint(&text))
             }
         }
     }

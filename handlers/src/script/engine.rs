@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
 
-use super::{Cache, Script, ScriptSettings, instances::Instances, kind::Linked, link, ticker::Ticker};
+use super::{
+    Cache, Script, ScriptSettings, instances::Instances, kind::Linked, limits::MAX_TABLE_ELEMENTS, link,
+    ticker::Ticker,
+};
 use crate::LoadError;
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
@@ -27,6 +30,12 @@ const MAX_MEMORY_BYTES: usize = 1 << 30;
 
 /// Instances of all scripts at once. Each reserves address space, and uses memory only when it exists.
 const MAX_INSTANCES: u32 = 256;
+
+/// Memories of one component: few enough that all instances of one handler leave half of the places to the others.
+const MAX_MEMORIES: u32 = 4;
+
+/// Tables of one component, for the same reason.
+const MAX_TABLES: u32 = 8;
 
 /// Bytes of a guest's stack; the rest of [`FIBER_STACK_BYTES`] is for the host functions that it calls.
 const GUEST_STACK_BYTES: usize = 512 << 10;
@@ -156,7 +165,10 @@ fn config() -> Config {
         .total_stacks(MAX_INSTANCES)
         .total_tables(2 * MAX_INSTANCES)
         .total_core_instances(8 * MAX_INSTANCES)
-        .max_memory_size(MAX_MEMORY_BYTES);
+        .max_memory_size(MAX_MEMORY_BYTES)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES);
     let mut config = Config::new();
     config
         .epoch_interruption(true)

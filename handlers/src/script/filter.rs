@@ -64,7 +64,7 @@ impl Script {
             Action::Respond(reply) => return self.reply(reply).map(Filtered::Over),
             Action::Deny(reason) => return Ok(Filtered::Over(self.denied(reason))),
         };
-        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        edited.map_err(|text| self.wrong(&text))?;
         Ok(Filtered::On(Request::from_parts(head, body)))
     }
 
@@ -83,7 +83,7 @@ impl Script {
             Action::Respond(reply) => return self.reply(reply),
             Action::Deny(reason) => return Ok(self.denied(reason)),
         };
-        edited.map_err(|text| self.failed(Fault::Failed(text)))?;
+        edited.map_err(|text| self.wrong(&text))?;
         Ok(Outcome::Response(Response::from_parts(head, body)))
     }
 
@@ -130,7 +130,7 @@ impl Script {
         let set = message::set(edit.set, self.settings.granted())?;
         for name in edit.remove {
             let Ok(name) = name.parse::<HeaderName>() else {
-                return Err(format!("bad header name {name:?}"));
+                return Err(format!("bad header name `{name}`"));
             };
             if !message::is_ours(&name) {
                 headers.remove(name);
@@ -144,7 +144,12 @@ impl Script {
     fn reply(&self, reply: Reply) -> Result<Outcome, HandlerError> {
         let body = message::made(reply.body);
         let response = message::answer(reply.status, reply.headers, body, self.settings.granted());
-        response.map(Outcome::Response).map_err(|text| self.failed(Fault::Failed(text)))
+        response.map(Outcome::Response).map_err(|text| self.wrong(&text))
+    }
+
+    /// What it did is not HTTP; the text may hold its words.
+    fn wrong(&self, text: &str) -> HandlerError {
+        self.failed(Fault::Failed(self.settings.scrubbed(text)))
     }
 
     fn denied(&self, reason: Option<String>) -> Outcome {

@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{HandlerError, Outcome};
 
+/// Sent and not waited for; far more than may be fetched, so that most of what was refused is told as such.
+const MAX_SENT: usize = 4096;
+
 /// What a task of a fetch comes to.
 type Fetched = Option<Result<Outcome, HandlerError>>;
 
@@ -79,13 +82,17 @@ impl http::Host for State {
         responses
     }
 
-    fn send(&mut self, request: Request) -> u32 {
+    fn send(&mut self, request: Request) -> wasmtime::Result<u32> {
         let started = self.start(request);
-        let Some(call) = &mut self.call.0 else { return 0 };
+        let Some(call) = &mut self.call.0 else { return Ok(0) };
+        if call.sent.len() >= MAX_SENT {
+            self.limits.exceeded();
+            wasmtime::bail!("more than {MAX_SENT} requests were sent and not waited for");
+        }
         let number = call.next;
         call.next = call.next.wrapping_add(1);
         call.sent.push((number, started));
-        number
+        Ok(number)
     }
 
     async fn next(&mut self, timeout_ms: Option<u32>) -> Option<(u32, Result<Response, String>)> {

@@ -27,6 +27,9 @@ pub(super) const MAX_INSTANCES: usize = 32;
 /// Calls that may wait for an instance.
 pub(super) const MAX_WAITING: usize = 256;
 
+/// Handles of one instance: bodies, sinks, stores, and streams, futures and sets of its own.
+const MAX_HANDLES: usize = 8192;
+
 /// A guest in its own store.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
@@ -106,6 +109,11 @@ impl Instances {
         let mut store = Store::new(self.linked.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(limits.memory_bytes);
+        store.set_max_component_handles(MAX_HANDLES);
+        // Behind the handles are two entries at most for each, and those of calls under way.
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(4 * MAX_HANDLES);
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
         let started = self.ticker.watch(&stopwatch, self.linked.instantiate(&mut store)).await;

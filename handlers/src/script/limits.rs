@@ -8,8 +8,8 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 use super::ticker::Stopwatch;
 use crate::Fault;
 
-/// Elements of one table: function references, of which QuickJS has a few thousand.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Elements of an instance's tables: function references, of which QuickJS has a few thousand.
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 /// Bytes of bodies for which a guest may compute as long again as for its call.
 const EARNING_BYTES: usize = 1 << 20;
@@ -20,6 +20,10 @@ const MAX_PARTS: usize = 64;
 /// The limits of one instance.
 pub(super) struct Limits {
     memory_bytes: usize,
+    /// Bytes of all memories together.
+    memory_used: usize,
+    /// Elements of all tables together.
+    elements_used: usize,
     /// Ticks that one call may compute for.
     ticks: u64,
     ticks_left: u64,
@@ -31,7 +35,16 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(memory_bytes: usize, ticks: u64, stopwatch: Stopwatch) -> Self {
-        Self { memory_bytes, ticks, ticks_left: ticks, moved: 0, stopwatch, refused: None }
+        Self {
+            memory_bytes,
+            memory_used: 0,
+            elements_used: 0,
+            ticks,
+            ticks_left: ticks,
+            moved: 0,
+            stopwatch,
+            refused: None,
+        }
     }
 
     /// A new call begins with the whole budget.
@@ -67,21 +80,32 @@ impl Limits {
         UpdateDeadline::Yield(1)
     }
 
-    fn within(&mut self, wanted: usize, limit: usize) -> bool {
-        if wanted > limit {
-            self.refused = Some(Fault::MemoryBudget);
-        }
-        wanted <= limit
+    /// It holds more than it may.
+    pub(super) fn exceeded(&mut self) {
+        self.refused = Some(Fault::MemoryBudget);
     }
 }
 
 impl ResourceLimiter for Limits {
-    fn memory_growing(&mut self, _: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.within(wanted, self.memory_bytes))
+    // One that is refused elsewhere counts all the same: an instance does not live long after that.
+    fn memory_growing(&mut self, current: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.memory_used.saturating_add(wanted.saturating_sub(current));
+        if used > self.memory_bytes {
+            self.exceeded();
+            return Ok(false);
+        }
+        self.memory_used = used;
+        Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.within(wanted, MAX_TABLE_ELEMENTS))
+    fn table_growing(&mut self, current: usize, wanted: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.elements_used.saturating_add(wanted.saturating_sub(current));
+        if used > MAX_TABLE_ELEMENTS {
+            self.exceeded();
+            return Ok(false);
+        }
+        self.elements_used = used;
+        Ok(true)
     }
 
     fn instances(&self) -> usize {

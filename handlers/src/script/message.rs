@@ -71,7 +71,7 @@ pub(super) fn set<'a>(
     }
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
-        let Ok(parsed) = name.parse::<HeaderName>() else { return Err(format!("bad header name {name:?}")) };
+        let Ok(parsed) = name.parse::<HeaderName>() else { return Err(format!("bad header name `{name}`")) };
         if is_ours(&parsed) {
             continue;
         }

@@ -112,7 +112,10 @@ pub(super) async fn service(
         p3::Request::new(head.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, body);
     let response = match guest.handle(accessor, request).await? {
         Ok(response) => accessor.with(|store| response.into_http(store, sent))?,
-        Err(error) => return Ok(Err(Fault::Failed(format!("{error:?}")))),
+        Err(error) => {
+            let text = format!("{error:?}");
+            return Ok(Err(accessor.with(|mut store| store.get().complaint(&text))));
+        }
     };
     let mut response = match finished(response) {
         Ok(response) => response,

@@ -107,6 +107,12 @@ pub(crate) const EDIT: &str = "(i32.store8 (i32.const 4) (i32.const 1))
     (i32.store (i32.const 144) (i32.const 64)) (i32.store (i32.const 148) (i32.const 8))
     (i32.store (i32.const 152) (i32.const 72)) (i32.store (i32.const 156) (i32.const 3))
     (i32.const 0)";
+/// Sets a header whose name is the request's path.
+pub(crate) const PATH_AS_NAME: &str = "(i32.store8 (i32.const 4) (i32.const 1))
+    (i32.store (i32.const 16) (i32.const 144)) (i32.store (i32.const 20) (i32.const 1))
+    (i32.store (i32.const 144) (local.get 6)) (i32.store (i32.const 148) (local.get 7))
+    (i32.store (i32.const 152) (i32.const 72)) (i32.store (i32.const 156) (i32.const 3))
+    (i32.const 0)";
 /// Answers with 299 and `yes`.
 pub(crate) const REPLY: &str =
     "(i32.store8 (i32.const 4) (i32.const 2)) (i32.store16 (i32.const 8) (i32.const 299))

@@ -2,6 +2,8 @@
 //!
 //! Receives what scripts keep; hands it back, and shows it to the test.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -61,6 +63,10 @@ impl KeyValue for Values {
 pub(crate) struct Files(Map);
 
 impl Files {
+    pub(crate) async fn write(&self, key: &str, value: &'static str) {
+        Blobs::put(self, key.to_owned(), full(value), None).await.unwrap();
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         self.0.lock().unwrap().keys().cloned().collect()
     }
