@@ -27,14 +27,14 @@ pub use limits::Limits;
 pub use load::chains;
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
-pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
+pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 
 use crate::{
     audit::Used,
     dns::Bounds,
     in_force::{InForce, Rules},
-    tail::Tail,
+    tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
 
@@ -128,6 +128,8 @@ pub struct Elsewhere {
     pub policy: Arc<Policy>,
     /// Where it goes.
     pub upstream: Upstream,
+    /// Whether the handler has been given any.
+    pub holds_secrets: bool,
 }
 
 /// What all generations of an instance have in common.
@@ -141,6 +143,8 @@ pub struct Surroundings<'a> {
     pub roots: &'a Roots,
     /// What handlers keep between calls.
     pub stores: &'a Stores,
+    /// What waits to be told to tails.
+    pub queues: &'a Queues,
     /// How many names may be looked up.
     pub bounds: &'a Arc<Bounds>,
     /// What may go on.
@@ -178,11 +182,13 @@ impl Generation {
         let limits = Limits::from(&document.parsed.limits);
         let secrets = secrets::read(&document, surroundings.visible)?;
         let roots = load::roots(&document, surroundings)?;
-        let stores = surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
+        let stores =
+            surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
         let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
-        let scripts = Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
+        let scripts =
+            Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
         let bound = chains(&policy, &document, &scripts)?;
-        let tails = scripts.tails(&document.parsed)?;
+        let tails = scripts.tails(&document.parsed, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);

@@ -386,7 +386,9 @@ impl Fleet {
     fn take(&self, id: &str) -> bool {
         let Some(member) = self.members().remove(id) else { return false };
         let was_attached = member.serving.is_some();
+        let instance = Arc::clone(&member.instance);
         member.end();
+        tokio::spawn(async move { instance.queues.close().await });
         if let Err(error) = self.keeper.forget(id) {
             tracing::error!(%error, "cannot tell the keeper");
         }
@@ -427,6 +429,10 @@ impl Fleet {
             draining.spawn(serving.drain(limit));
         }
         draining.join_all().await;
+        let instances: Vec<_> = self.members().values().map(|member| Arc::clone(&member.instance)).collect();
+        for instance in instances {
+            instance.queues.close().await;
+        }
     }
 
     /// Takes the admin sockets' files away.

@@ -74,7 +74,16 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(context: Context, runtime: Handle, pace: Pace) -> Self {
-        Self { context, onward: None, runtime, sent: Vec::new(), next: 0, answer: Answer::default(), pace, lines: 0 }
+        Self {
+            context,
+            onward: None,
+            runtime,
+            sent: Vec::new(),
+            next: 0,
+            answer: Answer::default(),
+            pace,
+            lines: 0,
+        }
     }
 }
 
@@ -105,14 +114,17 @@ impl State {
     /// Tells the operator what the guest wanted and was not granted.
     pub(super) fn lacks(&mut self, grant: &'static str, name: &str) {
         let name: String = name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
-        self.say(types::Level::Warn, &format!("`{name}` is not granted: name it under `{grant}` of the handler"));
+        self.say(
+            types::Level::Warn,
+            &format!("`{name}` is not granted: name it under `{grant}` of the handler"),
+        );
     }
 
     fn say(&mut self, level: types::Level, message: &str) {
         let Some(call) = &mut self.call.0 else { return };
         call.lines = call.lines.saturating_add(1);
         if call.lines > MAX_LOG_LINES {
-            return;
+            return call.context.logs.drop_one();
         }
         let (handler, request) = (&*self.settings.name, &*call.context.request_id);
         let text = self.settings.scrubbed(message);

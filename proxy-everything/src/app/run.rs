@@ -29,7 +29,6 @@ use crate::{
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
-    tail,
     tls::TlsOpener,
     watch::{Command, PolicyFiles, Watch},
 };
@@ -142,8 +141,8 @@ fn serve(
         tokio::spawn(Arc::clone(admin).serve(Administered::Instance(Arc::clone(&instance))));
         let watch = watch.map(|watch| tokio::spawn(watch.keep(Arc::clone(&instance))));
         let status = ended(agent).await;
-        drop(serving);
-        tail::all_told(&instance).await;
+        serving.break_off().await;
+        instance.queues.close().await;
         watch.inspect(JoinHandle::abort);
         status
     })?;

@@ -42,7 +42,8 @@ pub fn chains(
             // Unknown names were refused when the document was parsed.
             let Some(handler) = handler else { continue };
             if matches!(&handler.handler, Handler::Script(script) if script.kind() == Kind::Tail) {
-                let reason = "its component is a tail, which serves no requests: name it under `tail`".to_owned();
+                let reason =
+                    "its component is a tail, which serves no requests: name it under `tail`".to_owned();
                 return Err(ConfigError::Handler { name: name.clone(), reason });
             }
             chain.push(handler);
@@ -84,7 +85,7 @@ pub(super) fn elsewhere(
         in_force.replace(rules.clone());
         let policy = Arc::clone(&rules.policy);
         let upstream = Upstream::new(rules, in_force, Arc::clone(roots), limits.clone());
-        Some((name.clone(), Elsewhere { policy, upstream }))
+        Some((name.clone(), Elsewhere { policy, upstream, holds_secrets: !wasm.secrets.is_empty() }))
     };
     document.parsed.handlers.iter().filter_map(way).collect()
 }

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use handlers::{Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings, Secret};
+use handlers::{
+    Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings, Secret,
+};
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -13,7 +15,7 @@ use super::{
     load::read,
     stores::{OpenStores, Opened, Stores},
 };
-use crate::tail::Tail;
+use crate::tail::{Queues, Tail};
 
 /// Everything that handlers can be granted.
 pub struct Granted<'a> {
@@ -64,7 +66,11 @@ impl Scripts<'_> {
             secrets: secrets.collect(),
             config: wasm.config.clone(),
             keyvalue: self.keyvalue(wasm),
-            blobs: wasm.blobstore.iter().filter_map(|(name, of)| Some((name.clone(), self.blobs(of)?))).collect(),
+            blobs: wasm
+                .blobstore
+                .iter()
+                .filter_map(|(name, of)| Some((name.clone(), self.blobs(of)?)))
+                .collect(),
             rate_limits: wasm.rate_limits.iter().map(limit).collect(),
             calls: wasm.calls,
             limits: self.limits.script(),
@@ -106,18 +112,19 @@ impl Scripts<'_> {
         }
     }
 
-    /// The tails of `document`, in its order.
-    pub(super) fn tails(&self, document: &Document) -> Result<Vec<Tail>, ConfigError> {
+    /// The tails of `document`, in its order, with what waits for them in `queues`.
+    pub(super) fn tails(&self, document: &Document, queues: &Queues) -> Result<Vec<Tail>, ConfigError> {
         let mut tails = Vec::new();
         for name in &document.tail {
             // Other handlers were refused when the document was parsed.
             let Some(HandlerSource::Wasm(wasm)) = document.handlers.get(name) else { continue };
             let script = self.script(name, wasm, None)?;
             if script.kind() != handlers::Kind::Tail {
-                let reason = format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
+                let reason =
+                    format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
                 return Err(ConfigError::Handler { name: name.clone(), reason });
             }
-            tails.push(Tail::new(name, script, wasm.on_error));
+            tails.push(queues.tail(name, script, wasm.on_error));
         }
         Ok(tails)
     }
