@@ -429,10 +429,6 @@ impl Fleet {
             draining.spawn(serving.drain(limit));
         }
         draining.join_all().await;
-        let instances: Vec<_> = self.members().values().map(|member| Arc::clone(&member.instance)).collect();
-        for instance in instances {
-            instance.queues.close().await;
-        }
     }
 
     /// Takes the admin sockets' files away.

@@ -50,13 +50,14 @@ impl Serving {
         Ok(Self { instance: Arc::clone(instance), entrances, slots, connections })
     }
 
-    /// Breaks off what is under way, and returns when its records are written.
+    /// Breaks off what is under way, and returns when its records are written and told.
     pub async fn break_off(mut self) {
         self.entrances.shutdown().await;
         self.instance.enter(Phase::Over);
         if timeout(LAST, self.slots.acquire_many(self.connections)).await.is_err() {
             tracing::warn!(instance = &*self.instance.id, "connections do not end");
         }
+        self.instance.queues.close().await;
     }
 
     /// Lets what is under way finish, for `limit` at most.
@@ -68,6 +69,7 @@ impl Serving {
         if timeout(limit, all_over).await.is_err() {
             tracing::warn!(instance = &*self.instance.id, "connections are cut off: draining took too long");
         }
+        self.break_off().await;
     }
 }
 

@@ -184,8 +184,9 @@ impl Queue {
         waiting.bytes += over.bytes();
         waiting.list.push_back(over);
         let begun = mem::replace(&mut waiting.state, State::Told);
-        drop(waiting);
+        // Before anybody can take it.
         self.pending.send_modify(|pending| *pending += 1);
+        drop(waiting);
         if begun == State::New {
             let (mut pending, queue) = (self.pending.subscribe(), Arc::downgrade(self));
             runtime.spawn(async move {
@@ -242,12 +243,14 @@ impl Queue {
 
     async fn close(&self) {
         let mut pending = self.pending.subscribe();
-        let told = timeout(LAST, pending.wait_for(|pending| *pending == 0)).await;
-        if told.is_err() {
+        // What is waited for would lock `pending` for as long as it is kept.
+        let is_late = timeout(LAST, pending.wait_for(|pending| *pending == 0)).await.is_err();
+        if is_late {
             tracing::warn!(tail = &*self.name, left = *self.pending.borrow(), "not everything was told");
         }
         // What still waited would keep its instance.
-        *self.lock() = Waiting { state: State::Closed, ..Waiting::default() };
+        let mut waiting = self.lock();
+        *waiting = Waiting { state: State::Closed, ..Waiting::default() };
         self.pending.send_replace(0);
     }
 }

@@ -142,7 +142,6 @@ fn serve(
         let watch = watch.map(|watch| tokio::spawn(watch.keep(Arc::clone(&instance))));
         let status = ended(agent).await;
         serving.break_off().await;
-        instance.queues.close().await;
         watch.inspect(JoinHandle::abort);
         status
     })?;
