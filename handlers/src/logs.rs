@@ -79,6 +79,12 @@ impl Logs {
         }
     }
 
+    /// Counts one that is not even looked at.
+    pub(crate) fn drop_one(&self) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.dropped = kept.dropped.saturating_add(1);
+    }
+
     /// The lines so far, and how many were too many. They are gone from here afterwards.
     pub fn take(&self) -> (Vec<Line>, u32) {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));

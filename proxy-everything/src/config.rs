@@ -34,7 +34,7 @@ use crate::{
     audit::Used,
     dns::Bounds,
     in_force::{InForce, Rules},
-    tail::Tail,
+    tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
 
@@ -128,6 +128,8 @@ pub struct Elsewhere {
     pub policy: Arc<Policy>,
     /// Where it goes.
     pub upstream: Upstream,
+    /// Whether the handler has been given any.
+    pub holds_secrets: bool,
 }
 
 /// What all generations of an instance have in common.
@@ -141,6 +143,8 @@ pub struct Surroundings<'a> {
     pub roots: &'a Roots,
     /// What handlers keep between calls.
     pub stores: &'a Stores,
+    /// What waits to be told to tails.
+    pub queues: &'a Queues,
     /// How many names may be looked up.
     pub bounds: &'a Arc<Bounds>,
     /// What may go on.
@@ -184,7 +188,7 @@ impl Generation {
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
         let handling = handling(&policy, &document, &scripts)?;
-        let tails = scripts.tails(&document.parsed)?;
+        let tails = scripts.tails(&document.parsed, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);

@@ -36,11 +36,7 @@ async fn fetched(
     mut trail: ExchangeTrail,
 ) -> Result<Response<Body>, String> {
     trail.asked(request.method(), request.uri());
-    let sent = match generation.elsewhere(handler) {
-        Some(way) => send(way, request, &mut trail).await,
-        None => Err(ExchangeError::NotGranted),
-    };
-    match sent {
+    match send(generation.elsewhere(handler), request, &mut trail).await {
         Ok(response) => {
             trail.answered(response.status());
             let idle = generation.limits().body_idle();
@@ -55,7 +51,7 @@ async fn fetched(
 }
 
 async fn send(
-    way: &Elsewhere,
+    way: Option<&Elsewhere>,
     request: Request<Body>,
     trail: &mut ExchangeTrail,
 ) -> Result<Response<Body>, ExchangeError> {
@@ -71,8 +67,13 @@ async fn send(
         method: head.method.as_str(),
         path: head.uri.path(),
     };
+    let way = way.ok_or(ExchangeError::NotGranted)?;
     match way.policy.decide(&facts) {
         Decision::Deny(denial) => return Err(ExchangeError::Denied(denial)),
+        // Secrets of this handler may be anywhere in its request.
+        Decision::Forward { rule, .. } if scheme == Scheme::Http && way.holds_secrets => {
+            return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
+        }
         Decision::Forward { rule, .. } => trail.allowed(&rule, trail.record().handlers.clone()),
     }
     clean_request(&mut head, scheme, &authority)?;

@@ -386,7 +386,9 @@ impl Fleet {
     fn take(&self, id: &str) -> bool {
         let Some(member) = self.members().remove(id) else { return false };
         let was_attached = member.serving.is_some();
+        let instance = Arc::clone(&member.instance);
         member.end();
+        tokio::spawn(async move { instance.queues.close().await });
         if let Err(error) = self.keeper.forget(id) {
             tracing::error!(%error, "cannot tell the keeper");
         }

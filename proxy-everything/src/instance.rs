@@ -25,6 +25,7 @@ use crate::{
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
+    tail::Queues,
     tls::TlsOpener,
 };
 
@@ -52,6 +53,8 @@ pub struct Instance {
     pub bounds: Arc<Bounds>,
     /// What may go on.
     pub in_force: InForce,
+    /// What waits to be told to tails.
+    pub queues: Queues,
     engine: Arc<LazyEngine>,
     visible: Visible,
     roots: Roots,
@@ -176,12 +179,13 @@ impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
-        let stores = Stores::default();
+        let (stores, queues) = (Stores::default(), Queues::default());
         let surroundings = Surroundings {
             engine: &parts.engine,
             visible: &parts.visible,
             roots: &roots,
             stores: &stores,
+            queues: &queues,
             bounds: &bounds,
             in_force: &in_force,
         };
@@ -204,6 +208,7 @@ impl Instance {
             visible: parts.visible,
             roots,
             stores,
+            queues,
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             kept: parts.kept,
@@ -273,8 +278,8 @@ impl Instance {
         let Some((document, overrides)) = change(&current)? else {
             return Ok(Changed::Nothing(current.number()));
         };
-        let Self { engine, visible, roots, stores, bounds, in_force, .. } = self;
-        let surroundings = Surroundings { engine, visible, roots, stores, bounds, in_force };
+        let Self { engine, visible, roots, stores, queues, bounds, in_force, .. } = self;
+        let surroundings = Surroundings { engine, visible, roots, stores, queues, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()

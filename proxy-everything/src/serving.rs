@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::timeout};
 
 use crate::{
     accept,
@@ -12,6 +12,9 @@ use crate::{
     instance::{Instance, Phase},
     publish::{self, Published, Way},
 };
+
+/// For connections that are broken off.
+const LAST: Duration = Duration::from_secs(1);
 
 /// An instance that is being served.
 pub struct Serving {
@@ -47,15 +50,26 @@ impl Serving {
         Ok(Self { instance: Arc::clone(instance), entrances, slots, connections })
     }
 
+    /// Breaks off what is under way, and returns when its records are written and told.
+    pub async fn break_off(mut self) {
+        self.entrances.shutdown().await;
+        self.instance.enter(Phase::Over);
+        if timeout(LAST, self.slots.acquire_many(self.connections)).await.is_err() {
+            tracing::warn!(instance = &*self.instance.id, "connections do not end");
+        }
+        self.instance.queues.close().await;
+    }
+
     /// Lets what is under way finish, for `limit` at most.
     pub async fn drain(mut self, limit: Duration) {
         self.entrances.shutdown().await;
         self.instance.enter(Phase::Draining);
         tracing::info!(instance = &*self.instance.id, "draining: nothing new begins");
         let all_over = self.slots.acquire_many(self.connections);
-        if tokio::time::timeout(limit, all_over).await.is_err() {
+        if timeout(limit, all_over).await.is_err() {
             tracing::warn!(instance = &*self.instance.id, "connections are cut off: draining took too long");
         }
+        self.break_off().await;
     }
 }
 

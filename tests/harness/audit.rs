@@ -39,10 +39,15 @@ impl Audit {
         self.of_kind("inbound")
     }
 
-    /// Requests that an upstream answered.
+    /// One record for each request of a handler to another host.
+    pub fn fetches(&self) -> Vec<&Value> {
+        self.of_kind("fetch")
+    }
+
+    /// Requests that an upstream answered, those of handlers included.
     pub fn answered_by_upstream(&self) -> usize {
         let answered = |record: &&&Value| record["upstream"].is_string() && record["error"].is_null();
-        self.exchanges().iter().filter(answered).count()
+        self.exchanges().iter().chain(&self.fetches()).filter(answered).count()
     }
 
     /// Panics unless every exchange has an id of its own.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use harness::{Finished, HOST, Lab, Running, Settings, TOKEN_POLICY, User, Versions, for_each_user, wait};
 use serde_json::{Value, json};
 
+use crate::handlers::built_example;
 use crate::programs::{
     BYTES, NODE, PYTHON, WEBSOCKET, WEBSOCKET_CLIENT, WEBSOCKET_SERVER, WEBSOCKET_TALK, WIRE,
 };
@@ -24,6 +25,8 @@ for_each_user!(
     early_bytes_are_the_next_request,
     who_may_switch,
     a_handler_that_answers,
+    through_programs,
+    a_program_that_answers,
 );
 
 const PLAIN: &str = "allowedHosts: [\"http://api.example.test\"]";
@@ -297,5 +300,37 @@ fn a_handler_that_answers(user: User) {
     let sent = format!("{UPGRADE}{}", UPGRADE.replace("upgrade", "close"));
     let bytes: String = sent.bytes().map(|byte| format!("{byte:02x}")).collect();
     let finished = lab.run(policy, &[]).finish(&[PYTHON, "-c", BYTES, HOST, &bytes]).ok();
+    assert_eq!(finished.stdout, "HTTP/1.1 200\nHTTP/1.1 200\nend\n");
+}
+
+/// A filter and a handler see the handshake and hand it on; what comes after it they do not see.
+fn through_programs(user: User) {
+    let lab = Lab::new(user);
+    let mut server = Server::tls(&lab);
+    let [tag, token] = ["tag", "token-by-host"].map(|name| built_example(&lab, name).display().to_string());
+    let policy = format!(
+        "outboundByHost: {{ {HOST}: [tag, token] }}\nhandlers: {{ tag: {{ wasm: {tag:?} }}, token: {{ wasm: {token:?}, secrets: [SECRET] }} }}\nsecrets: {{ SECRET: {{ env: API_TOKEN }} }}"
+    );
+    let url = format!("wss://{HOST}/close");
+    let run = lab.run(&server.policy(&policy), &[]);
+    let mut running = run.start(&[PYTHON, "-c", WEBSOCKET_TALK, &url]);
+    assert_eq!([running.hear(), running.hear()], ["open", "closed 4001"]);
+    assert_eq!(server.hear(), format!("open {}", lab.canary.value()));
+    let record = only_exchange(&running.finish_abrupt().ok());
+    let told = (&record["status"], &record["decision"], &record["handlers"]);
+    assert_eq!(told, (&101.into(), &"allow".into(), &json!(["tag", "token"])), "{record}");
+    assert!(record["bytesToWorkload"].as_u64() > Some(0), "{record}");
+}
+
+/// The connection goes on as it was.
+fn a_program_that_answers(user: User) {
+    let lab = Lab::new(user);
+    let pages = built_example(&lab, "synthetic").display().to_string();
+    let policy = format!(
+        "outbound: own\nhandlers: {{ own: {{ wasm: {pages:?}, params: {{ pages: {{ /: mine }} }} }} }}"
+    );
+    let sent = format!("{UPGRADE}{}", UPGRADE.replace("upgrade", "close"));
+    let bytes: String = sent.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let finished = lab.run(&policy, &[]).finish(&[PYTHON, "-c", BYTES, HOST, &bytes]).ok();
     assert_eq!(finished.stdout, "HTTP/1.1 200\nHTTP/1.1 200\nend\n");
 }

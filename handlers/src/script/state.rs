@@ -129,7 +129,7 @@ impl State {
         let Some(call) = &mut self.call.0 else { return };
         call.lines = call.lines.saturating_add(1);
         if call.lines > MAX_LOG_LINES {
-            return;
+            return call.context.logs.drop_one();
         }
         let (handler, request) = (&*self.settings.name, &*call.context.request_id);
         let text = self.settings.scrubbed(message);

@@ -29,7 +29,6 @@ use crate::{
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
-    tail,
     tls::TlsOpener,
     watch::{Command, PolicyFiles, Watch},
 };
@@ -168,8 +167,7 @@ fn serve(
         tokio::spawn(Arc::clone(admin).serve(Administered::Instance(Arc::clone(&instance))));
         let beside: Vec<_> = beside.into_iter().map(|begin| begin(Arc::clone(&instance))).collect();
         let status = ended(agent).await;
-        drop(serving);
-        tail::all_told(&instance).await;
+        serving.break_off().await;
         beside.iter().for_each(JoinHandle::abort);
         status
     })?;

@@ -94,7 +94,7 @@ pub(super) fn elsewhere(
         in_force.replace(rules.clone());
         let policy = Arc::clone(&rules.policy);
         let upstream = Upstream::new(rules, in_force, Arc::clone(roots), limits.clone());
-        Some((name.clone(), Elsewhere { policy, upstream }))
+        Some((name.clone(), Elsewhere { policy, upstream, holds_secrets: !wasm.secrets.is_empty() }))
     };
     document.parsed.handlers.iter().filter_map(way).collect()
 }

@@ -15,7 +15,7 @@ use super::{
     load::read,
     stores::{OpenStores, Opened, Stores},
 };
-use crate::tail::Tail;
+use crate::tail::{Queues, Tail};
 
 /// Everything that handlers can be granted.
 pub struct Granted<'a> {
@@ -113,8 +113,8 @@ impl Scripts<'_> {
         }
     }
 
-    /// The tails of `document`, in its order.
-    pub(super) fn tails(&self, document: &Document) -> Result<Vec<Tail>, ConfigError> {
+    /// The tails of `document`, in its order, with what waits for them in `queues`.
+    pub(super) fn tails(&self, document: &Document, queues: &Queues) -> Result<Vec<Tail>, ConfigError> {
         let mut tails = Vec::new();
         for name in &document.tail {
             // Other handlers were refused when the document was parsed.
@@ -125,7 +125,7 @@ impl Scripts<'_> {
                     format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
                 return Err(ConfigError::Handler { name: name.clone(), reason });
             }
-            tails.push(Tail::new(name, script, wasm.on_error));
+            tails.push(queues.tail(name, script, wasm.on_error));
         }
         Ok(tails)
     }

@@ -8,6 +8,7 @@
 //! | `/upload` | length and SHA-256 of the body as JSON |
 //! | `/events` | server-sent events without an end |
 //! | `/duplex` | the same, while the body is read |
+//! | `/moved` | 302, to `/token` |
 //! | `/hold` | 200, but not before the test calls `release` |
 //! | `/files/PATH` | a file of the configured directory |
 //! | anything else | 200 `hello from NAME` |
@@ -16,7 +17,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -34,6 +35,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         "/upload" => upload(shared, request).await,
         "/events" => ok(body::events()),
         "/duplex" => duplex(shared, request),
+        "/moved" => moved(),
         "/hold" => hold(shared).await,
         _ => {
             if let Some(length) = path.strip_prefix("/stream/").and_then(|length| length.parse().ok()) {
@@ -92,6 +94,12 @@ fn duplex(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
     let shared = shared.clone();
     tokio::spawn(async move { upload(&shared, request).await });
     ok(body::events())
+}
+
+fn moved() -> Response<Reply> {
+    let mut response = status(StatusCode::FOUND, "moved\n");
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/token"));
+    response
 }
 
 async fn hold(shared: &Shared) -> Response<Reply> {
