@@ -152,6 +152,7 @@ def measure(arguments):
             servers["workerd"] = (stack.enter_context(Workerd(upstream)), BOTH)
         costs = compared(rounds(servers, arguments.rounds, arguments.seconds))
     result = {"costs": costs, "missing": missing}
+    print(page.tables(result), flush=True)
     if not arguments.only:
         with Upstream() as upstream:
             paths = variants()

@@ -131,15 +131,19 @@ class Proxy(Process):
         """What a command prints whose only network is this proxy."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
-        said = list(iter(self.process.stdout.readline, "END\n"))
-        return "".join(said)
+        said = ""
+        for line in self.process.stdout:
+            if line == "END\n":
+                return said
+            said += line
+        raise SystemExit(f"{self.name} has ended; see {WORK}")
 
     def load(self, transport, connections, seconds):
         url = f"{transport}://upstream.test:{self.upstream.ports[transport]}/"
         return self.inside(f"{' '.join(OTHER)} wrk -t1 -c{connections} -d{seconds}s {url}")
 
     def ask(self, url):
-        said = self.inside(f"curl -s -o /dev/null -w '%{{http_code}}' {url}")
+        said = self.inside(f"curl -s -m 60 -o /dev/null -w '%{{http_code}}\\n' {url}")
         assert said.startswith("200"), said
 
     def admin(self, path, body=None):
