@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test bench-policy lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test clean
+.PHONY: help build demo test bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,17 @@ test: setup-test handlers-all types test-sdk target/moto lint ## everything that
 
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide
+
+WORKERD := target/bench-handlers/node_modules/workerd
+
+bench-handlers: build handlers setup-bench $(WORKERD) ## what handlers cost, beside none and beside workerd, to docs/benchmarks-handlers.md
+	PROXY_EVERYTHING_BIN=$(CURDIR)/target/$(FOLDER)/proxy-everything python3 tests/bench/handlers.py \
+	  --json target/bench-handlers/result.json --page docs/benchmarks-handlers.md
+
+# Another JavaScript runtime, to compare with.
+$(WORKERD):
+	npm install --prefix target/bench-handlers --ignore-scripts --no-audit --no-fund workerd@1.20261117.1
+	touch $@
 
 lint: setup ## format and clippy
 	$(CARGO) fmt --all --check
@@ -96,6 +107,9 @@ setup-languages:
 
 setup-test: ## installs what the tests need besides
 	@tools/install build handlers test containers
+
+setup-bench: ## installs what the benchmark of handlers needs besides
+	@tools/install build handlers bench
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -94,7 +94,9 @@ async fn sockets_are_there_in_name_only() {
     for kind in ["tcp", "tcp6", "listen", "udp", "name"] {
         let path = format!("/socket/{kind}/{port}");
         match run(&chain, asking(Method::GET, &path), &echo()).await {
-            Ok(Outcome::Response(response)) => assert_eq!(text(response.into_body()).await, "refused", "{kind}"),
+            Ok(Outcome::Response(response)) => {
+                assert_eq!(text(response.into_body()).await, "refused", "{kind}")
+            }
             Ok(Outcome::Denied { .. }) => panic!("nobody denies {kind}"),
             Err(error) => assert_eq!(error.kind(), "handler_trapped", "{kind}"),
         }
