@@ -28,8 +28,8 @@ use crate::{audit::Record, config::Generation, fetch, instance::Instance};
 const MAX_WAITING: usize = 8192;
 /// Bytes of their text, and of what handlers wrote.
 const MAX_BYTES: usize = 64 << 20;
-/// Records of one call.
-const MAX_AT_ONCE: usize = 100;
+/// Records of one call: fewer than it may fetch (64), so that a tail can send one request for each.
+const MAX_AT_ONCE: usize = 50;
 /// Until a tail that failed is told again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// For what is waiting when a workload has ended.
