@@ -47,7 +47,6 @@ const JAVASCRIPT: &[(&str, (u16, &str))] = &[
     ("microtasks", CPU),
     ("arrays", MEMORY),
     ("strings", FAILED),
-    ("streams", MEMORY),
     ("bodies", FAILED),
     ("fetches", FAILED),
     ("itself", FAILED),

@@ -123,8 +123,8 @@ fn another_program_hears_what_the_first_did_not(user: User) {
     assert_eq!(answer.status, 200, "{answer:?}");
     until(&mut running, "200 ");
     let finished = running.finish().ok();
-    assert!(finished.stderr.contains("status:404"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("status:503"), "{}", finished.stderr);
+    assert!(finished.stderr.contains(r#"status\":404"#), "{}", finished.stderr);
+    assert!(finished.stderr.contains(r#"status\":503"#), "{}", finished.stderr);
 }
 
 fn traffic_can_go_without(user: User) {

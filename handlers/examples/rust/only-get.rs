@@ -1,4 +1,5 @@
 //! Lets the workload read but not write: every method but GET and HEAD is refused, and noted in the log.
+//! A filter: it needs no body, and costs next to nothing.
 
 use proxy_everything_handler::{
     Action, Error, Level, RequestFilter, RequestHead, context, export_request_filter, log,

@@ -1,4 +1,5 @@
 //! A host that does not exist: `/whoami` tells the workload who it is, everything else is 404. Nothing is fetched.
+//! What it says comes from its context and its parameters.
 
 use proxy_everything_handler::{Error, Handler, Request, Response, context, export_handler};
 

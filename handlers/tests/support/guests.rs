@@ -118,34 +118,8 @@ pub(crate) const REPLY: &str =
     "(i32.store8 (i32.const 4) (i32.const 2)) (i32.store16 (i32.const 8) (i32.const 299))
     (i32.store (i32.const 20) (i32.const 72)) (i32.store (i32.const 24) (i32.const 3)) (i32.const 0)";
 
-/// A component whose `on-request` and `on-response` have these bodies. Each receives heads flattened, the words of four
-/// strings and of a list for a request's, a status and the words of a list for a response's; and returns the address of
-/// a `result<action, string>`. Its heap only grows: two pages last for the 128 calls of an instance.
-pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> String {
-    let function = |name: &str, words: usize, body: &str| {
-        let params = "i32 ".repeat(words);
-        format!(r#"(func (export "{name}") (param {params}) (result i32) {body})"#)
-    };
-    let lifted = |name: &str, params: &str| {
-        format!(
-            r#"(func ${name} {params} (result (result $action (error string)))
-              (canon lift (core func $main "{name}") (memory (core memory $heap "memory"))
-                (realloc (core func $heap "realloc"))))
-            (export "{name}" (func ${name}))"#
-        )
-    };
-    let request = r#"(param "request" $request)"#;
-    let both = r#"(param "request" $request) (param "response" $response)"#;
-    let cores = [
-        on_request.map(|body| function("on-request", 10, body)),
-        on_response.map(|body| function("on-response", 13, body)),
-    ];
-    let exports =
-        [on_request.map(|_| lifted("on-request", request)), on_response.map(|_| lifted("on-response", both))];
-    let cores: String = cores.into_iter().flatten().collect();
-    let exports: String = exports.into_iter().flatten().collect();
-    format!(
-        r#"(component
+/// A filter without its functions.
+const FILTER: &str = r#"(component
   (import "egress:handler/types@0.1.0" (instance $types
     (type $h (list (tuple string string)))
     (export "headers" (type (eq $h)))))
@@ -179,6 +153,33 @@ pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> Str
     (import "heap" "memory" (memory 2))
     {cores})
   (core instance $main (instantiate $main (with "heap" (instance $heap))))
-  {exports})"#
-    )
+  {exports})"#;
+
+/// A component whose `on-request` and `on-response` have these bodies. Each receives heads flattened, the words of four
+/// strings and of a list for a request's, a status and the words of a list for a response's; and returns the address of
+/// a `result<action, string>`. Its heap only grows: two pages last for the 128 calls of an instance.
+pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> String {
+    let function = |name: &str, words: usize, body: &str| {
+        let params = "i32 ".repeat(words);
+        format!(r#"(func (export "{name}") (param {params}) (result i32) {body})"#)
+    };
+    let lifted = |name: &str, params: &str| {
+        format!(
+            r#"(func ${name} {params} (result (result $action (error string)))
+              (canon lift (core func $main "{name}") (memory (core memory $heap "memory"))
+                (realloc (core func $heap "realloc"))))
+            (export "{name}" (func ${name}))"#
+        )
+    };
+    let request = r#"(param "request" $request)"#;
+    let both = r#"(param "request" $request) (param "response" $response)"#;
+    let cores = [
+        on_request.map(|body| function("on-request", 10, body)),
+        on_response.map(|body| function("on-response", 13, body)),
+    ];
+    let exports =
+        [on_request.map(|_| lifted("on-request", request)), on_response.map(|_| lifted("on-response", both))];
+    let cores: String = cores.into_iter().flatten().collect();
+    let exports: String = exports.into_iter().flatten().collect();
+    FILTER.replace("{cores}", &cores).replace("{exports}", &exports)
 }

@@ -1,4 +1,5 @@
 //! A key-value store in memory: gone with the process, and shared by all who hold it.
+//! Receives what handlers ask, answers at once.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
 //! The kinds of component, and the macros that export a type as one.
+//! Receives what a type does with requests, events or heads; hands on the functions that the host calls.
 
 use crate::{Action, Event, Request, RequestHead, Response, ResponseHead};
 

@@ -1,4 +1,5 @@
 //! Headers are a list of pairs, as the host gives and takes them; this adds what one does with them by name.
+//! Names are compared as HTTP does, without regard to case.
 
 /// Looking into and changing a list of headers. Names are lower case.
 pub trait HeaderList {

@@ -1,4 +1,5 @@
 //! Requests and responses: how to make them, and how to read their bodies.
+//! Receives what a program has in hand, hands on what the host takes.
 
 use crate::{Body, Payload, Request, Response, bindings::egress::handler::http};
 

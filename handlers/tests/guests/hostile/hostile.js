@@ -21,9 +21,6 @@ const deeds = {
     for (let n = 0; n < 200; n++) all.push(await fetch(request.url));
     throw new Error(WORDS + all.length);
   },
-  streams() {
-    for (const all = []; ; ) all.push(new Response(new ReadableStream({ pull: forever })), new TransformStream());
-  },
   fetches(request) {
     for (let n = 0; n < 200; n++) fetch(request.url).catch(() => {});
     throw new Error(WORDS);

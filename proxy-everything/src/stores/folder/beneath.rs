@@ -1,4 +1,5 @@
 //! Files beneath a folder, and nowhere else.
+//! Receives names of handlers, hands on descriptors; no name and no link leads out.
 
 use std::{fs::File, os::fd::OwnedFd, path::Path};
 

@@ -1,4 +1,5 @@
 //! A walk through the folder in the order of the keys, only where keys of the page can be.
+//! Receives where a page begins and how long it may be, hands on its objects.
 
 use handlers::{Object, ObjectPage, StoreError};
 use rustix::{

@@ -1,4 +1,5 @@
 //! An object on its way into the folder: a file of its own, gone with this value unless it was finished.
+//! Receives the pieces of a body, hands on the name that makes them an object.
 
 use std::{
     fs::File,
