@@ -152,7 +152,7 @@ impl Script {
         let name = self.settings.name.clone();
         let onward = Onward::new(name, &head, rest, context.clone(), upstream, runtime);
         let onward = onward.map_err(|text| self.failed(Fault::Failed(text)))?;
-        self.call(Job::Request(Request::from_parts(head, body)), context, onward).await
+        self.call(Job::Request(Box::new(Request::from_parts(head, body))), context, onward).await
     }
 
     /// Tells a tail of exchanges that are over. Its fetches are of other hosts only.

@@ -26,7 +26,7 @@ use crate::{Body, Event, Fault, HandlerError, Level, Line, Outcome};
 /// What a guest is called with.
 pub(super) enum Job {
     /// An exchange's request.
-    Request(Request<Body>),
+    Request(Box<Request<Body>>),
     /// Exchanges that are over.
     Events(Vec<Event>),
 }
@@ -72,7 +72,7 @@ pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job
         tracing::info!(handler = &**name, %fault, "after its answer");
         return;
     }
-    answer.give(blame(fault, &failures).map_err(|fault| fault.map_or_else(failed, |error| error)));
+    answer.give(blame(fault, &failures).map_err(|fault| fault.unwrap_or_else(failed)));
 }
 
 /// Who is to blame: a guest that gave up because a fetch failed is not.
@@ -99,19 +99,19 @@ async fn serve(
     store.set_epoch_deadline(1);
     let returned = match (&*guest, job) {
         (Guest::Handler(guest), Job::Request(request)) => {
-            let request = message::request(request, &mut store.data_mut().bodies).map_err(Fault::Failed)?;
+            let request = message::request(*request, &mut store.data_mut().bodies).map_err(Fault::Failed)?;
             let called = async |accessor: &_| guest.call_handle(accessor, request).await;
             let returned = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
             let state = store.data_mut();
             returned.map(|response| state.returned(response))
         }
         (Guest::Proxy(guest), Job::Request(request)) => {
-            let called = wasi_http::proxy(store, guest, request, answer, pace);
+            let called = wasi_http::proxy(store, guest, *request, answer, pace);
             ticker.watch(stopwatch, called).await.map(|done| done.map(|()| None))
         }
         (Guest::Service(guest), Job::Request(request)) => {
             let called =
-                async |accessor: &_| wasi_http::service(accessor, guest, request, &answer, &pace).await;
+                async |accessor: &_| wasi_http::service(accessor, guest, *request, &answer, &pace).await;
             let called = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
             called.map(|done| done.map(|()| None))
         }

@@ -99,9 +99,9 @@ impl Script {
         });
         let action = match at_once.await {
             Some(action) => action,
-            None => {
-                Task::spawn(&self.runtime, asking).await.unwrap_or(Err(Fault::Failed("stopped".to_owned())))
-            }
+            None => Task::spawn(&self.runtime, asking)
+                .await
+                .unwrap_or_else(|| Err(Fault::Failed("the engine has stopped".to_owned()))),
         };
         action.map_err(|fault| self.failed(fault))
     }
