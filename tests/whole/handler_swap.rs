@@ -9,10 +9,8 @@ use harness::{HOST, Lab, Running, User, for_each_user, processes, wait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::guests;
 use crate::programs::{PYTHON, STEADY};
-
-#[path = "../../handlers/tests/support/guests.rs"]
-mod guests;
 
 for_each_user!(components_are_swapped_under_load);
 

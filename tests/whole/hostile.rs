@@ -9,11 +9,9 @@ use std::fs;
 use harness::{HOST, Lab, Running, Settings, User, for_each_user, processes};
 use serde_json::{Value, json};
 
+use crate::guests;
 use crate::handlers::built_example;
 use crate::programs::{ASK, BYSTANDERS, PYTHON};
-
-#[path = "../../handlers/tests/support/guests.rs"]
-mod guests;
 
 for_each_user!(
     each_harms_only_its_own_exchange,

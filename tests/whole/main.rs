@@ -25,6 +25,8 @@ mod elsewhere;
 mod engines;
 mod fallback;
 mod framing;
+#[path = "../../handlers/tests/support/guests.rs"]
+mod guests;
 mod grants;
 mod handler_swap;
 mod handler_tools;

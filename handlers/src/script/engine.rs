@@ -2,17 +2,21 @@
 //!
 //! Receives the bytes of components; hands on scripts that are ready to be called. Compiled code is kept for a while
 //! by its content, in memory and by a [`Cache`] on disk, so that a policy that is loaded again does not compile again.
-//! Guests have threads of their own: one that computes never delays the proxy's connections.
+//! Guests have threads of their own for what takes longer than a tick: one that computes never delays the proxy's
+//! connections for long.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::{self, Runtime};
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{Component, Linker},
+};
 
 use super::{
     Cache, Script, ScriptSettings, instances::Instances, kind::Linked, limits::MAX_TABLE_ELEMENTS, link,
-    ticker::Ticker,
+    state::State, ticker::Ticker,
 };
 use crate::LoadError;
 
@@ -46,6 +50,8 @@ const FIBER_STACK_BYTES: usize = 2 << 20;
 /// Compiles components and runs them on threads of its own. One for the whole process.
 pub struct Engine {
     wasmtime: wasmtime::Engine,
+    /// The same for all: what a component may not use is refused when it asks for it.
+    linker: Linker<State>,
     ticker: Arc<Ticker>,
     /// None only while it is being dropped.
     runtime: Option<Runtime>,
@@ -62,6 +68,7 @@ impl Engine {
     pub fn new(cache: Option<Cache>) -> Result<Self, LoadError> {
         let wasmtime =
             wasmtime::Engine::new(&config()).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let linker = link::linker(&wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -73,7 +80,7 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(Self { wasmtime, ticker, runtime: Some(runtime), compiled: Mutex::default(), cache })
+        Ok(Self { wasmtime, linker, ticker, runtime: Some(runtime), compiled: Mutex::default(), cache })
     }
 
     /// Compiles a component, binary or text; blocks for about a second if these bytes are in no cache.
@@ -112,8 +119,7 @@ impl Engine {
         component: &Component,
         settings: ScriptSettings,
     ) -> Result<Script, LoadError> {
-        let linker = link::linker(&self.wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let linked = linker.instantiate_pre(component);
+        let linked = self.linker.instantiate_pre(component);
         let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
         let linked = Linked::new(linked)?;
         let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
@@ -172,6 +178,10 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        // Tables for debuggers and for the offsets in stack traces, of which none is shown. They would be a good part
+        // of what is kept, verified and copied for each component.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .wasm_component_model_async(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)

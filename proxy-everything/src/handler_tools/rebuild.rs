@@ -111,9 +111,10 @@ impl Project {
                 let entries = fs::read_dir(&path).into_iter().flatten().flatten();
                 let is_link = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 // A link to a folder may lead round in a circle.
-                let wanted = entries.filter(|entry| {
-                    !is_filled(&entry.file_name()) && !(is_link(entry) && entry.path().is_dir())
-                });
+                let passed_by = |entry: &fs::DirEntry| {
+                    is_filled(&entry.file_name()) || is_link(entry) && entry.path().is_dir()
+                };
+                let wanted = entries.filter(|entry| !passed_by(entry));
                 left.extend(wanted.map(|entry| entry.path()).filter(|path| !self.others.contains(path)));
             } else if found.len() < MAX_FILES {
                 found.insert(path, Identity::of(&metadata));
