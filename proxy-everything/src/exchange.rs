@@ -36,7 +36,7 @@ pub async fn run(
     let generation = instance.current();
     let id = instance.next_request();
     let mut trail = ExchangeTrail::open(Arc::clone(&instance), connection, generation.number(), id);
-    trail.asked(request.method(), request.uri());
+    trail.asked(request.method(), Some(request.uri().path()));
     let idle = generation.limits().body_idle();
     let wanted = upgrade::wanted(&mut request);
     let request = lingering(request);

@@ -35,8 +35,11 @@ async fn fetched(
     request: Request<Body>,
     mut trail: ExchangeTrail,
 ) -> Result<Response<Body>, String> {
-    trail.asked(request.method(), request.uri());
-    match send(generation.elsewhere(handler), request, &mut trail).await {
+    let way = generation.elsewhere(handler);
+    // Where programs put secrets, they put them into paths, too.
+    let shows_path = way.is_some_and(|way| !way.holds_secrets);
+    trail.asked(request.method(), shows_path.then(|| request.uri().path()));
+    match send(way, request, &mut trail).await {
         Ok(response) => {
             trail.answered(response.status());
             let idle = generation.limits().body_idle();

@@ -114,5 +114,7 @@ fn a_secret_does_not_leave_in_the_clear(user: User) {
     let finished = running.finish().ok();
     let told = of(finished.audit.fetches()[1], &["decision", "status", "error"]);
     assert_eq!(json!(told), json!(["deny", 403, "secret_on_plaintext"]));
+    let paths = finished.audit.fetches().iter().filter(|record| record.get("path").is_some()).count();
+    assert_eq!(paths, 0, "a secret may be in the path: {:#?}", finished.audit.fetches());
     assert!(plain.requests().is_empty());
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use handlers::Logs;
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
@@ -127,9 +127,11 @@ impl ExchangeTrail {
     }
 
     /// The request line, before it is known whether it makes sense.
-    pub fn asked(&mut self, method: &Method, uri: &Uri) {
+    pub fn asked(&mut self, method: &Method, path: Option<&str>) {
         self.record.method = Some(method.to_string());
-        self.record.set_path(uri.path());
+        if let Some(path) = path {
+            self.record.set_path(path);
+        }
     }
 
     /// The scheme and the canonical authority.
