@@ -97,6 +97,7 @@ impl ExchangeTrail {
         let request = parent.request.clone().unwrap_or_default();
         let mut trail = Self::open(instance, parent, parent.generation, request);
         trail.record.kind = Kind::Fetch;
+        trail.record.path = None;
         trail.record.handlers = Used::named(handler);
         trail
     }
