@@ -157,7 +157,7 @@ fn kept_sockets_work(user: User) {
     ];
     let _listeners = places.each_ref().map(|path| listen(path));
     let sockets = places.each_ref().map(|path| text(path));
-    let [engine, bus, _, runtime_bus, _] = sockets;
+    let [engine, bus, _, runtime_bus, runtime_other] = sockets;
     let variables = [("XDG_RUNTIME_DIR", text(&runtime))];
     let refused = "ECONNREFUSED";
     let (yes, none) = ("connected", "ENOENT");
@@ -166,7 +166,7 @@ fn kept_sockets_work(user: User) {
         (&["--keep", engine, "--keep", bus, "--keep", runtime_bus], [yes, yes, none, yes, none]),
         (&["--keep", text(&in_run.0)], [refused, yes, yes, none, none]),
         (&["--keep", text(&in_run.0), "--mask", bus], [refused, refused, yes, none, none]),
-        (&["--keep", text(&runtime)], [refused, none, none, yes, yes]),
+        (&["--keep", runtime_bus, "--keep", runtime_other], [refused, none, none, yes, yes]),
         (
             &["--keep", engine, "--mask", engine, "--keep", bus, "--mask", text(&nested)],
             [refused, none, none, none, none],
