@@ -17,9 +17,13 @@ def table(heads, rows):
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [heads, ["---"] * len(heads), *rows])
 
 
+def shown(ratio):
+    return "–" if ratio != ratio else ratio
+
+
 def costs(result, transport):
     heads = ["handler", "CPU µs", "more than none, µs", "times none", "times workerd", "requests/s"]
-    rows = [[name, one["cpu"], one["added"], one["toNone"], one["toWorkerd"], one["rate"]]
+    rows = [[name, one["cpu"], one["added"], one["toNone"], shown(one["toWorkerd"]), one["rate"]]
             for name, one in result["costs"].get(transport, {}).items()]
     return f"{NAMES[transport]}, keep-alive:\n\n{table(heads, rows)}"
 
@@ -52,7 +56,7 @@ def tables(result):
     found = [costs(result, transport) for transport in result["costs"]]
     found.append("Goals:\n\n" + table(["what", "measured", "at most", "kept"], bars(result)))
     if result["missing"]:
-        found.append(f"Not measured, because not built: {'; '.join(result['missing'])}.")
+        found.append(f"Not measured: {'; '.join(result['missing'])}.")
     return "\n\n".join(found)
 
 
