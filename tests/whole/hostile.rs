@@ -58,7 +58,6 @@ const JAVASCRIPT: &[(&str, (u16, &str))] = &[
     ("huge", FAILED),
     ("recursion", TRAPPED),
     ("half", FAILED),
-    ("endless", DEADLINE),
     ("never", DEADLINE),
     ("late", DEADLINE),
     ("nothing", FAILED),

@@ -46,14 +46,6 @@ const deeds = {
     await reader.read();
     throw new Error(WORDS);
   },
-  async endless(request) {
-    const reader = (await fetch(request)).body.getReader();
-    // With pauses, so that its time is over before its budget.
-    for (;;) {
-      if ((await reader.read()).done) throw new Error(WORDS);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  },
   never: forever,
   nothing() {},
   async late() {
