@@ -100,23 +100,17 @@ impl Cache {
     }
 
     /// Keeps a component, as it was given and compiled. What cannot be kept will be compiled again.
-    pub(super) fn keep(&self, engine: &Engine, hash: &ContentHash, given: &[u8], compiled: &Component) {
-        if let Err(error) = self.try_keep(engine, hash, given, compiled) {
+    pub(super) fn keep(&self, hash: &ContentHash, given: &[u8], compiled: &Component) {
+        if let Err(error) = self.try_keep(hash, given, compiled) {
             tracing::warn!(%error, "a compiled handler cannot be kept");
         }
     }
 
-    fn try_keep(
-        &self,
-        engine: &Engine,
-        hash: &ContentHash,
-        given: &[u8],
-        compiled: &Component,
-    ) -> io::Result<()> {
+    fn try_keep(&self, hash: &ContentHash, given: &[u8], compiled: &Component) -> io::Result<()> {
         let folder = &self.0.folder;
         folder.write(&given_name(hash), &[given], Existing::Replace)?;
         let code = compiled.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let name = compiled_name(engine, hash);
+        let name = compiled_name(compiled.engine(), hash);
         folder.write(&name, &[self.tag(&name, &code).as_ref(), &code], Existing::Replace)?;
         self.prune()
     }
