@@ -10,6 +10,7 @@ use http::Request;
 use crate::{
     Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script,
     script::{Filtered, request_head},
+    uses::Use,
 };
 
 /// One handler: built-in or a WebAssembly component.
@@ -53,13 +54,14 @@ impl Chain {
         self.rest().iter().map(AsRef::as_ref)
     }
 
-    /// Whether a secret may leave through this chain, so that only a verified upstream will do.
-    pub fn holds_secrets(&self) -> bool {
-        self.rest().iter().any(|named| match &named.handler {
-            Handler::Inject(inject) => inject.holds_secrets(),
-            Handler::Script(script) => script.holds_secrets(),
-            Handler::Deny(_) | Handler::Respond(_) => false,
-        })
+    /// The secrets that may leave through this chain, and where.
+    pub fn uses(&self) -> Vec<Use> {
+        let of = |named: &Arc<Named>| match &named.handler {
+            Handler::Inject(inject) => inject.uses(),
+            Handler::Script(script) => script.uses(),
+            Handler::Deny(_) | Handler::Respond(_) => Vec::new(),
+        };
+        self.rest().iter().flat_map(of).collect()
     }
 
     /// Sends a request, whose URI must be absolute, through the chain.
@@ -73,7 +75,7 @@ impl Chain {
             match &named.handler {
                 Handler::Deny(deny) => return Ok(denied(deny, &named.name)),
                 Handler::Respond(respond) => return Ok(Outcome::Response(respond.response())),
-                Handler::Inject(inject) => inject.apply(request.headers_mut()),
+                Handler::Inject(inject) => inject.apply(&mut request, &context.secrets)?,
                 Handler::Script(script) => {
                     let rest = Self { links: self.links.clone(), next: position + 1 };
                     if script.kind() != Kind::Filter {

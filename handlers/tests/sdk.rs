@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use stores::{Files, Values};
 use support::{
     ENGINE, Upstream, chain_of, context, full, get, limits, pieces, response, run, settings, text,
-    with_secret,
+    granted,
 };
 use tokio::sync::Notify;
 
@@ -289,7 +289,7 @@ async fn a_tail_hears_of_what_was_refused() {
 
 #[tokio::test]
 async fn a_secret_costs_no_more_for_what_else_there_is() {
-    let granted = ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-5"), ..plain() };
+    let granted = ScriptSettings { secrets: granted("SECRET"), ..plain() };
     let (chain, upstream) = (load("token-by-host", granted), Upstream::text("private"));
     for _ in 0..300 {
         let answer = response(&chain, get("https://api.example.test/"), &upstream).await;

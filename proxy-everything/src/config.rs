@@ -4,6 +4,7 @@
 
 mod engine;
 mod error;
+mod inject;
 mod limits;
 mod load;
 mod roots;
@@ -17,8 +18,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use handlers::{Chain, Named};
-use policy::{BindingId, DnsType, Overrides, Policy, Warning};
+use handlers::{Chain, Named, Use};
+use policy::{BindingId, DnsType, InstanceFacts, Overrides, Policy, Upgrade, Warning};
 use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
@@ -33,7 +34,9 @@ pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 use crate::{
     audit::Used,
     dns::Bounds,
+    credentials::Credentials,
     in_force::{InForce, Rules},
+    instance::Fakes,
     tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
@@ -117,6 +120,7 @@ pub struct Generation {
     overrides: Overrides,
     limits: Limits,
     handling: Handling,
+    credentials: Credentials,
     tails: Vec<Tail>,
     upstream: Upstream,
     elsewhere: BTreeMap<String, Elsewhere>,
@@ -135,6 +139,10 @@ pub struct Elsewhere {
 /// What all generations of an instance have in common.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// The instance.
+    pub whom: InstanceFacts<'a>,
+    /// What its workload holds in the place of secrets.
+    pub fakes: &'a Fakes,
     /// Compiles handlers.
     pub engine: &'a LazyEngine,
     /// What the workload has been able to see.
@@ -159,12 +167,17 @@ pub struct Bound {
     pub chain: Chain,
     /// What records say of them.
     pub used: Used,
+    /// The secrets that they use.
+    pub uses: Vec<Use>,
+    /// What becomes of plain requests.
+    pub upgrade: Upgrade,
 }
 
 impl Bound {
     /// `chain` for what matches `pattern`.
-    pub fn new(pattern: &str, chain: Chain) -> Self {
-        Self { pattern: pattern.into(), used: Used::of(&chain), chain }
+    pub fn new(pattern: &str, chain: Chain, upgrade: Upgrade) -> Self {
+        let (used, uses) = (Used::of(&chain), chain.uses());
+        Self { pattern: pattern.into(), chain, used, uses, upgrade }
     }
 }
 
@@ -184,7 +197,7 @@ impl Generation {
         let roots = load::roots(&document, surroundings)?;
         let stores =
             surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
-        let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
+        let granted = Granted { stores: &stores, kept: surroundings.stores };
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
         let handling = handling(&policy, &document, &scripts)?;
@@ -215,6 +228,11 @@ impl Generation {
     /// What was changed at run time.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Its secrets.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Deadlines and sizes.

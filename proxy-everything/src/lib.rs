@@ -32,6 +32,7 @@ pub mod serving;
 pub mod fleet;
 pub mod keeper;
 pub mod config;
+pub mod credentials;
 pub mod error;
 
 pub mod admin;

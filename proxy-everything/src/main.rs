@@ -49,6 +49,7 @@ fn dispatch() -> anyhow::Result<u8> {
             Err(which) => print!("{}", client::show("/v1/overrides", &which)?),
         },
         Verb::Ca(verb) => client::ca(&verb)?,
+        Verb::Placeholders { json, which } => print!("{}", client::placeholders(json, &which)?),
         Verb::Status { metrics: false, which } => print!("{}", client::show("/v1/status", &which)?),
         Verb::Status { metrics: true, which } => print!("{}", client::show("/v1/metrics", &which)?),
         Verb::Doctor(options) => return doctor::run(&options),

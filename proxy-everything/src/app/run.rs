@@ -25,7 +25,7 @@ use crate::{
     config::{self, Document, LazyEngine, Part, Shared, Visible},
     environment,
     hidden::Hidden,
-    instance::{Instance, Parts},
+    instance::{Fakes, Instance, Parts},
     publish::{MAX_INWARD, Publish, Published},
     serving::Serving,
     state::StateDir,
@@ -77,7 +77,8 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     let hidden_files = config::secret_files(&document).into_iter().chain(stores).collect();
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
     let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
-    let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
+    let mut environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
+    // What stands for a secret may have its variable's name, and is no secret: it is put in below.
     let visible = Visible::Shared(Shared {
         variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
         hidden_files,
@@ -86,6 +87,9 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
 
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
+    let fakes = Fakes::default();
+    let placeholders = fakes.of(document.parsed()).map_err(|error| in_file(&files, &error))?;
+    environment::put(&mut environment, &placeholders);
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let kept = state.kept_overrides(&id);
     let overrides = kept.as_ref().map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();
@@ -99,6 +103,7 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
         generation: 1,
         predecessors: 0,
         visible,
+        fakes,
         overrides,
         kept,
     };

@@ -17,7 +17,7 @@ use tokio::sync::SetOnce;
 
 use super::{
     Decision, Kind, Record, Used,
-    record::{LogLine, Monitored},
+    record::{LogLine, Monitored, SecretUse, Stray},
 };
 use crate::{
     error::{ExchangeError, UpstreamError},
@@ -35,6 +35,7 @@ pub struct Notes {
     /// Set when the request's body has been sent, or will not be.
     pub sent: SetOnce<()>,
     upstream: Mutex<Upstream>,
+    secrets: Mutex<(Vec<SecretUse>, Option<Stray>)>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +58,21 @@ impl Notes {
     /// Why the last attempt failed, if it did.
     pub fn upstream_error(&self) -> Option<UpstreamError> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
+    }
+
+    /// Secrets were used. What is told twice is noted once.
+    pub fn used(&self, uses: impl IntoIterator<Item = SecretUse>) {
+        let (all, _) = &mut *self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in uses {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+    }
+
+    /// A placeholder stood where its secret must not go.
+    pub fn stray(&self, stray: Stray) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).1.get_or_insert(stray);
     }
 
     /// The upstream that answered, if one did.
@@ -86,6 +102,8 @@ impl ExchangeTrail {
             error: None,
             handlers: Used::default(),
             log: Vec::new(),
+            secrets: Vec::new(),
+            stray: None,
             began: Instant::now(),
             ..connection.clone()
         };
@@ -185,6 +203,8 @@ impl Drop for ExchangeTrail {
         self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
+        let secrets = &mut *self.notes.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.record.secrets, self.record.stray) = std::mem::take(secrets);
         let (lines, dropped) = self.logs.take();
         self.record.log = lines.iter().cloned().map(LogLine::from).collect();
         self.record.log_dropped = dropped;

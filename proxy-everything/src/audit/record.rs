@@ -116,6 +116,12 @@ pub struct Record {
     /// The handlers bound to the host.
     #[serde(flatten)]
     pub handlers: Used,
+    /// The secrets that it could use, or used in the place of placeholders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
+    /// The placeholder that stood where its secret must not go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stray: Option<Stray>,
     /// HTTP status sent to the workload, or DNS response code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -190,6 +196,30 @@ fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
     (!list.is_empty()).then(|| list.into())
 }
 
+/// A secret that an exchange used. Never its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SecretUse {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The beginning of its hash.
+    pub fingerprint: Arc<str>,
+    /// `inject`, `query`, `basic`, `placeholder`, `sign` or `handler`.
+    pub style: &'static str,
+    /// What it was put into, `header:authorization` for example.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+/// A placeholder that stood where its secret must not go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stray {
+    /// The secret that it stands for.
+    pub name: Arc<str>,
+    /// What it stood in.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
 /// A refusal that was only noted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Monitored {
@@ -252,6 +282,8 @@ impl Record {
             rule: None,
             monitored: None,
             handlers: Used::default(),
+            secrets: Vec::new(),
+            stray: None,
             status: None,
             bytes_from_workload: 0,
             bytes_to_workload: 0,
@@ -315,6 +347,8 @@ mod tests {
             rule: None,
             monitored: None,
             handlers: Used::default(),
+            secrets: Vec::new(),
+            stray: None,
             status: Some(403),
             bytes_from_workload: 0,
             bytes_to_workload: 0,

@@ -20,6 +20,14 @@ pub enum UpstreamError {
     /// The name leads only to addresses that may not be dialled.
     #[error("{}", explain(.0))]
     AddressRefused(policy::AddressRefusal),
+    /// It leads to none of the networks that its secrets may travel to in the clear.
+    #[error(
+        "this request carries secrets over plain HTTP, and its host leads to none of the networks that they may be sent to so: use https"
+    )]
+    SecretOnPlaintext,
+    /// A placeholder stands where its secret must not go.
+    #[error("the request holds the placeholder of a secret that must not go there")]
+    PlaceholderElsewhere,
     /// A new policy denies where it leads, or what it is for.
     #[error("a new policy denies it")]
     Revoked,
@@ -50,9 +58,11 @@ impl UpstreamError {
     /// 502 or 504 (RFC 9110, 15.6).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::AddressRefused(_) | Self::NameRefused(NameRefusal::Tunnel) | Self::Revoked => {
-                StatusCode::FORBIDDEN
-            }
+            Self::AddressRefused(_)
+            | Self::NameRefused(NameRefusal::Tunnel)
+            | Self::SecretOnPlaintext
+            | Self::PlaceholderElsewhere
+            | Self::Revoked => StatusCode::FORBIDDEN,
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Upgrade | Self::Broke(_) => {
@@ -67,6 +77,8 @@ impl UpstreamError {
             Self::Resolve(_) => "dns_failed",
             Self::NameRefused(refusal) => refusal.kind(),
             Self::AddressRefused(_) => "address_refused",
+            Self::SecretOnPlaintext => "secret_on_plaintext",
+            Self::PlaceholderElsewhere => "placeholder_elsewhere",
             Self::Revoked => "revoked",
             Self::Connect(_) => "upstream_refused",
             Self::ConnectTimeout => "upstream_connect_timeout",
