@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Request;
 
 use crate::{
-    Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script,
+    Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script, Sign,
     script::{Filtered, request_head},
     uses::Use,
 };
@@ -21,6 +21,8 @@ pub enum Handler {
     Inject(Inject),
     /// Answers.
     Respond(Respond),
+    /// Signs.
+    Sign(Sign),
     /// Runs a program.
     Script(Script),
 }
@@ -59,6 +61,7 @@ impl Chain {
         let of = |named: &Arc<Named>| match &named.handler {
             Handler::Inject(inject) => inject.uses(),
             Handler::Script(script) => script.uses(),
+            Handler::Sign(sign) => sign.uses(),
             Handler::Deny(_) | Handler::Respond(_) => Vec::new(),
         };
         self.rest().iter().flat_map(of).collect()
@@ -76,6 +79,7 @@ impl Chain {
                 Handler::Deny(deny) => return Ok(denied(deny, &named.name)),
                 Handler::Respond(respond) => return Ok(Outcome::Response(respond.response())),
                 Handler::Inject(inject) => inject.apply(&mut request, &context.secrets)?,
+                Handler::Sign(sign) => sign.note(&mut request),
                 Handler::Script(script) => {
                     let rest = Self { links: self.links.clone(), next: position + 1 };
                     if script.kind() != Kind::Filter {

@@ -18,6 +18,7 @@ mod rate;
 mod respond;
 mod script;
 mod secret;
+mod signing;
 mod store;
 mod uses;
 
@@ -32,5 +33,6 @@ pub use rate::RateLimit;
 pub use respond::Respond;
 pub use script::{Cache, Counts, Engine, KeyValueGrant, Scope, Script, ScriptLimits, ScriptSettings};
 pub use secret::{Secret, Secrets};
+pub use signing::{Sign, signed};
 pub use store::{Blobs, KeyPage, KeyValue, Object, ObjectPage, Span, StoreError, Storing};
 pub use uses::{Place, Style, Use};

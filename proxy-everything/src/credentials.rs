@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use policy::{Document, InstanceFacts, Policy, RequestFacts, Rule};
 
 pub use networks::Networks;
-pub use play::InPlay;
+pub use play::{InPlay, Readers, Unread};
 
 use crate::{audit::SecretUse, config::ConfigError, error::ExchangeError, instance::Fakes};
 use scrubbers::Scrubbers;

@@ -46,11 +46,12 @@ pub async fn run(
     let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
     let answer = exchange.answer(request, wanted, transport, connection).await;
     let (response, permit) = match answer {
-        Ok(Answer { response, permit, ends }) => {
+        Ok(Answer { response, permit, play, ends }) => {
             under_way.add(&permit);
             if let Some(ends) = ends {
                 trail.answered(response.status());
-                let switched = Switched::new(ends, trail, permit, generation.limits().splice_idle());
+                let idle = generation.limits().splice_idle();
+                let switched = Switched::new(ends, trail, permit, idle, &play);
                 return (response, Some(switched));
             }
             (response, Some(permit))
@@ -68,6 +69,7 @@ pub async fn run(
 struct Answer {
     response: Response<Body>,
     permit: Permit,
+    play: Arc<InPlay>,
     /// Of the tunnel that its connection becomes, if it does.
     ends: Option<Ends>,
 }
@@ -116,7 +118,7 @@ impl Exchange<'_> {
         let (mut head, body) = play.scrubbed(response, &asked.notes)?.into_parts();
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
-        Ok(Answer { response: Response::from_parts(head, body), permit, ends })
+        Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })
     }
 
     /// Lets it pass or not. A plain request that is to go on over TLS is decided again, as what it becomes.
@@ -157,7 +159,7 @@ impl Exchange<'_> {
     /// The response, and the secrets that may be in it.
     async fn respond(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         bound: Option<&Bound>,
         asked: &Asked,
         permit: &Permit,
@@ -168,6 +170,7 @@ impl Exchange<'_> {
         let passing = Passing { policy, rule, facts: asked.facts(), who: self.instance.facts(), uses };
         let play = Arc::new(self.generation.credentials().in_play(&passing).await?);
         asked.notes.may_use(&play);
+        play.narrow(&mut request);
         let onward = Onward {
             generation: Arc::clone(&self.generation),
             notes: Arc::clone(&asked.notes),

@@ -2,6 +2,7 @@
 //! will never go. What happens beyond the handlers, where only a shared reference is at hand, is noted in [`Notes`].
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -37,7 +38,7 @@ pub struct Notes {
     pub sent: SetOnce<()>,
     upstream: Mutex<Upstream>,
     play: OnceLock<Arc<InPlay>>,
-    found: OnceLock<Found>,
+    found: Mutex<Vec<Found>>,
     stray: OnceLock<Stray>,
 }
 
@@ -70,7 +71,7 @@ impl Notes {
 
     /// What is found of them in the response, now and while its body passes.
     pub fn finds(&self, found: Found) {
-        let _ = self.found.set(found);
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).push(found);
     }
 
     /// A placeholder stands where its secret must not go. Whoever goes on in spite of it is told by `has_stray`.
@@ -209,8 +210,10 @@ impl ExchangeTrail {
     fn secrets(&mut self) {
         let Self { record, notes, instance, .. } = self;
         record.secrets = notes.play.get().map(|play| play.uses()).unwrap_or_default();
-        let found = notes.found.get().into_iter().flat_map(|found| found.counts());
-        record.scrubbed = found.map(|(name, _)| Arc::clone(name)).collect();
+        let found = notes.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found: BTreeSet<_> =
+            found.iter().flat_map(Found::counts).map(|(name, _)| Arc::clone(name)).collect();
+        record.scrubbed = found.into_iter().collect();
         if !record.scrubbed.is_empty() {
             instance.leaks.scrubbed.fetch_add(1, Relaxed);
         }

@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 
 use super::{
     Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings,
-    inject::{header_name, header_value, inject},
+    inject::{header_name, header_value, inject, sign},
 };
 use crate::{
     in_force::{InForce, Rules},
@@ -37,10 +37,6 @@ pub fn handling(
         named.insert(name.as_str(), named_handler(name, source, None, scripts)?);
     }
     let bound = |binding: &policy::Binding| {
-        if binding.upgrade == policy::Upgrade::Https {
-            let name = binding.handlers.first().cloned().unwrap_or_default();
-            return Err(ConfigError::Handler { name, reason: "`upgrade` is not served yet".to_owned() });
-        }
         let mut chain = Vec::with_capacity(binding.handlers.len());
         for name in &binding.handlers {
             let handler = match (document.parsed.handlers.get(name), &binding.params) {
@@ -116,7 +112,7 @@ fn named_handler(
     let handler = match source {
         HandlerSource::Wasm(wasm) => return scripts.named(name, wasm, given),
         HandlerSource::Inject(source) => Handler::Inject(inject(source).map_err(wrong)?),
-        HandlerSource::Sign(_) => return Err(wrong("`sign` is not served yet".to_owned())),
+        HandlerSource::Sign(source) => Handler::Sign(sign(source).map_err(wrong)?),
         HandlerSource::Deny { status, reason } => {
             let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
             Handler::Deny(Deny { status, reason: reason.clone() })

@@ -34,7 +34,7 @@ impl Scrubbers {
         {
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(kept) = all.iter().find(|kept| same(kept)) {
-                return Some(Arc::clone(&kept.scrubber));
+                return something(&kept.scrubber);
             }
         }
         let named: Vec<_> = secrets.clone().map(|(name, value)| (Arc::clone(name), &**value)).collect();
@@ -48,8 +48,13 @@ impl Scrubbers {
             all.pop_front();
         }
         all.push_back(kept);
-        Some(scrubber)
+        something(&scrubber)
     }
+}
+
+/// Values that are too short are not looked for.
+fn something(scrubber: &Arc<Scrubber>) -> Option<Arc<Scrubber>> {
+    (!scrubber.is_empty()).then(|| Arc::clone(scrubber))
 }
 
 #[cfg(test)]

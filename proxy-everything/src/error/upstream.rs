@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc};
 
-use handlers::credentials::CodingError;
+use handlers::{credentials::CodingError, sign::SignError};
 use http::StatusCode;
 use rustls::CertificateError;
 
@@ -38,6 +38,9 @@ pub enum UpstreamError {
     /// A secret's value cannot stand where its placeholder does.
     #[error("a credential of this request cannot be used where its placeholder stands")]
     SecretUnfit,
+    /// It cannot be signed.
+    #[error("the request was not signed: {0}")]
+    Sign(Arc<SignError>),
     /// The response cannot be searched for secrets.
     #[error("the response cannot be read, and so not be searched for secrets: {0}")]
     Unreadable(Arc<CodingError>),
@@ -77,6 +80,7 @@ impl UpstreamError {
             | Self::PlaceholderElsewhere
             | Self::Revoked => StatusCode::FORBIDDEN,
             Self::TooManyPlaceholders | Self::RequestBroke => StatusCode::BAD_REQUEST,
+            Self::Sign(error) => error.status(),
             Self::SecretUnfit => StatusCode::SERVICE_UNAVAILABLE,
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -99,6 +103,7 @@ impl UpstreamError {
             Self::PlaceholderElsewhere => "placeholder_elsewhere",
             Self::RequestBroke => "request_broke",
             Self::TooManyPlaceholders => "too_many_placeholders",
+            Self::Sign(error) => error.kind(),
             Self::SecretUnfit => "secret_unavailable",
             Self::Unreadable(_) => "upstream_unreadable",
             Self::Revoked => "revoked",
