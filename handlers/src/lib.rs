@@ -9,6 +9,7 @@
 
 mod chain;
 mod contract;
+pub mod credentials;
 mod deny;
 mod error;
 mod inject;
