@@ -13,11 +13,13 @@ mod deny;
 mod error;
 mod inject;
 mod inspect;
+pub mod jwt;
 mod logs;
 mod rate;
 mod respond;
 mod script;
 mod secret;
+pub mod sign;
 mod store;
 mod uses;
 
