@@ -44,11 +44,7 @@ impl Inject {
     }
 
     /// Changes the head, or says which secret is missing or cannot stand where it should.
-    pub(crate) fn apply(
-        &self,
-        request: &mut Request<Body>,
-        secrets: &Secrets,
-    ) -> Result<(), HandlerError> {
+    pub(crate) fn apply(&self, request: &mut Request<Body>, secrets: &Secrets) -> Result<(), HandlerError> {
         let headers = request.headers_mut();
         self.remove_own(headers);
         for (name, value) in &self.headers {
@@ -58,7 +54,8 @@ impl Inject {
     }
 
     fn set_query(&self, uri: &mut Uri, secrets: &Secrets) -> Result<(), HandlerError> {
-        let mut changed = query::without(uri, |name| self.query.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(name)));
+        let mut changed =
+            query::without(uri, |name| self.query.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(name)));
         for (name, value) in &self.query {
             query::append(&mut changed, name, &value.made(secrets)?);
         }

@@ -140,7 +140,7 @@ impl Script {
     }
 
     /// The secrets that the component can read.
-    pub(crate) fn uses(&self) -> Vec<Use> {
+    pub fn uses(&self) -> Vec<Use> {
         let place = Place::Handler(self.settings.name.clone());
         let of = |secret: &Arc<str>| Use::new(secret, Style::Handler, place.clone());
         self.settings.secrets.iter().map(of).collect()

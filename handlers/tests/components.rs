@@ -26,13 +26,12 @@ use guests::{
 };
 use handlers::{
     BodyError, Chain, Deny, Engine, Fault, Handler, HandlerError, Inject, LoadError, Named, Outcome, Respond,
-    ScriptLimits,
+    ScriptLimits, Value,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use support::{
-    ENGINE, Upstream, chain_of, failure, frames, full, get, limits, response, run, settings, text,
-    granted,
+    ENGINE, Upstream, chain_of, failure, frames, full, get, limits, response, run, secret, settings, text,
 };
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
@@ -476,10 +475,7 @@ async fn a_script_is_one_link_of_a_chain() {
 
 #[tokio::test]
 async fn a_guests_words_come_without_its_secrets() {
-    let granted = handlers::ScriptSettings {
-        secrets: granted("TOKEN"),
-        ..settings(limits(1000, 10_000))
-    };
+    let granted = handlers::ScriptSettings { secrets: secret("TOKEN"), ..settings(limits(1000, 10_000)) };
     let chain = chain_of(ENGINE.load(guest(FAIL).as_bytes(), granted).unwrap());
     assert_eq!(chain.uses().len(), 1);
     let request =

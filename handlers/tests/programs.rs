@@ -29,7 +29,7 @@ use handlers::{Chain, Event, KeyValueGrant, Level, Line, RateLimit, Scope, Scrip
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use stores::{Files, Values};
-use support::{ENGINE, Upstream, chain_of, context, full, get, limits, response, text, granted};
+use support::{ENGINE, Upstream, chain_of, context, full, get, limits, response, secret, text};
 
 const IMPORT: &str = "import { Container, Sandbox, WorkerEntrypoint } from '@proxy-everything/handler';\n";
 
@@ -126,8 +126,7 @@ fn shared(name: &str, store: &Arc<Values>, scope: Scope) -> Vec<KeyValueGrant> {
 async fn a_token_by_host() {
     for (block, after) in [(0, "export { OpenCodeInABox };"), (1, "")] {
         let program = Program { section: "S1", block, before: "", after, ours: "token-by-host" };
-        let (chain, _) = program
-            .chain(|_| ScriptSettings { secrets: granted("SECRET"), ..named("token") });
+        let (chain, _) = program.chain(|_| ScriptSettings { secrets: secret("SECRET"), ..named("token") });
         let upstream = Upstream::text("private");
         let mut request = get("https://github.com/a?b");
         request.headers_mut().insert("x-auth-token", "mine".parse().unwrap());

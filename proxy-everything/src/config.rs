@@ -33,8 +33,8 @@ pub use stores::{OpenStores, Opened, Stores, make_store_paths};
 
 use crate::{
     audit::Used,
-    dns::Bounds,
     credentials::Credentials,
+    dns::Bounds,
     in_force::{InForce, Rules},
     instance::Fakes,
     tail::{Queues, Tail},
@@ -140,7 +140,7 @@ pub struct Elsewhere {
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The instance.
-    pub whom: InstanceFacts<'a>,
+    pub who: InstanceFacts<'a>,
     /// What its workload holds in the place of secrets.
     pub fakes: &'a Fakes,
     /// Compiles handlers.
@@ -200,6 +200,8 @@ impl Generation {
         let granted = Granted { stores: &stores, kept: surroundings.stores };
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
+        let credentials =
+            Credentials::new(&document.parsed, &secrets, surroundings.fakes, &surroundings.who)?;
         let handling = handling(&policy, &document, &scripts)?;
         let tails = scripts.tails(&document.parsed, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
@@ -207,7 +209,7 @@ impl Generation {
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
         let in_force = surroundings.in_force.clone();
         let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
-        Ok(Self { rules, document, overrides, limits, handling, tails, upstream, elsewhere })
+        Ok(Self { rules, document, overrides, limits, handling, credentials, tails, upstream, elsewhere })
     }
 
     /// Grows with every accepted change.

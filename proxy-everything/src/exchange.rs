@@ -16,7 +16,7 @@ use crate::{
     audit::{ExchangeTrail, Record},
     body,
     config::{Bound, Generation},
-    credentials::InPlay,
+    credentials::{InPlay, Passing},
     error::{ExchangeError, UpstreamError, refusal},
     http::{Transport, clean_request, clean_response, target},
     in_force::{Asked, Permit, UnderWay},
@@ -113,7 +113,7 @@ impl Exchange<'_> {
                 response.map_err(|error| if permit.holds() { error } else { UpstreamError::Revoked.into() })?
             }
         };
-        let (mut head, body) = play.scrubbed(response, &asked.notes).into_parts();
+        let (mut head, body) = play.scrubbed(response, &asked.notes)?.into_parts();
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, ends })
@@ -164,8 +164,10 @@ impl Exchange<'_> {
         rule: &Rule,
     ) -> Result<(Response<Body>, Arc<InPlay>), ExchangeError> {
         let uses = bound.map(|bound| bound.uses.as_slice()).unwrap_or_default();
-        let play = self.generation.credentials().in_play(asked, uses, &self.instance, rule).await?;
-        let play = Arc::new(play);
+        let policy = self.generation.policy();
+        let passing = Passing { policy, rule, facts: asked.facts(), who: self.instance.facts(), uses };
+        let play = Arc::new(self.generation.credentials().in_play(&passing).await?);
+        asked.notes.may_use(&play);
         let onward = Onward {
             generation: Arc::clone(&self.generation),
             notes: Arc::clone(&asked.notes),
@@ -219,4 +221,3 @@ impl Exchange<'_> {
         }
     }
 }
-

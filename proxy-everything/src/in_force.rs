@@ -165,9 +165,8 @@ impl Asked {
     }
 
     fn passes(&self, rules: &Rules) -> bool {
-        let forwards = |facts: &RequestFacts<'_>| {
-            matches!(rules.policy.decide(facts), Decision::Forward { .. })
-        };
+        let forwards =
+            |facts: &RequestFacts<'_>| matches!(rules.policy.decide(facts), Decision::Forward { .. });
         let may_lead_to = |address| {
             rules.resolver.judge(address, Some(self.scheme), &self.authority, &rules.policy).is_ok()
         };

@@ -198,7 +198,7 @@ impl Instance {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
         let (stores, queues) = (Stores::default(), Queues::default());
         let surroundings = Surroundings {
-            whom: InstanceFacts { id: &parts.id, class: &parts.class },
+            who: InstanceFacts { id: &parts.id, class: &parts.class },
             fakes: &parts.fakes,
             engine: &parts.engine,
             visible: &parts.visible,
@@ -300,9 +300,9 @@ impl Instance {
             return Ok(Changed::Nothing(current.number()));
         };
         let Self { fakes, engine, visible, roots, stores, queues, bounds, in_force, .. } = self;
-        let whom = self.facts();
+        let who = self.facts();
         let surroundings =
-            Surroundings { whom, fakes, engine, visible, roots, stores, queues, bounds, in_force };
+            Surroundings { who, fakes, engine, visible, roots, stores, queues, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()

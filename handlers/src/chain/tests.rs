@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 use super::*;
-use crate::{Logs, Part, Secret, Template, Value};
 use crate::{BodyError, Fetching};
+use crate::{Logs, Part, Secret, Template, Value};
 
 #[derive(Default)]
 struct Upstream(Mutex<Vec<String>>);
@@ -69,7 +69,10 @@ async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
         request_id: "1".into(),
         source: ([198, 18, 0, 1], 40_000).into(),
         logs: Logs::default(),
-        secrets: ["a", "b"].map(|name| (name.into(), Arc::new(Secret::new(name.to_owned())))).into_iter().collect(),
+        secrets: ["a", "b"]
+            .map(|name| (name.into(), Arc::new(Secret::new(name.to_owned()))))
+            .into_iter()
+            .collect(),
     };
     let uri = format!("https://api.example.test{path}");
     let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();

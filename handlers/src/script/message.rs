@@ -61,10 +61,7 @@ pub(super) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// The header fields that the guest set. Values that hold one of its secrets are marked, so that they are neither
 /// shown by `Debug` nor put in HPACK tables.
-pub(super) fn set(
-    fields: Vec<(String, String)>,
-    secrets: &Secrets,
-) -> Result<HeaderMap, String> {
+pub(super) fn set(fields: Vec<(String, String)>, secrets: &Secrets) -> Result<HeaderMap, String> {
     let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
     if fields.len() > MAX_FIELDS || bytes > MAX_HEADER_BYTES {
         return Err("too many header fields".to_owned());

@@ -144,7 +144,7 @@ const SECRETS: [(&str, &str); 5] = [
     ("S", "SEKRIT-6"),
 ];
 
-pub(crate) fn granted(name: &str) -> BTreeSet<Arc<str>> {
+pub(crate) fn secret(name: &str) -> BTreeSet<Arc<str>> {
     BTreeSet::from([name.into()])
 }
 

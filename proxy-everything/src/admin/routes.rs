@@ -150,7 +150,7 @@ fn parts(document: &Document) -> Value {
 
 /// What the workload is to be given in the place of secrets; no secrets themselves.
 fn placeholders(instance: &Instance) -> Result<Value, Problem> {
-    let given = instance.fakes.of(instance.current().document().parsed());
+    let given = instance.fakes.of(instance.current().document().parsed(), &instance.facts());
     Ok(json!({ "placeholders": given.map_err(|error| Problem::from(&error))? }))
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use certs::InstanceCa;
+use policy::InstanceFacts;
 use rustls::pki_types::UnixTime;
 use tokio::task::JoinHandle;
 
@@ -88,7 +89,9 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
     let fakes = Fakes::default();
-    let placeholders = fakes.of(document.parsed()).map_err(|error| in_file(&files, &error))?;
+    let placeholders = fakes
+        .of(document.parsed(), &InstanceFacts { id: &id, class: &options.class })
+        .map_err(|error| in_file(&files, &error))?;
     environment::put(&mut environment, &placeholders);
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let kept = state.kept_overrides(&id);

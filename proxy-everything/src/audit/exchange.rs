@@ -4,29 +4,30 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
 
-use handlers::Logs;
+use handlers::{Logs, credentials::Found};
 use http::{Method, StatusCode};
 use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
 use super::{
     Decision, Kind, Record, Used,
-    record::{LogLine, Monitored, SecretUse, Stray},
+    record::{LogLine, Monitored, Stray},
 };
 use crate::{
+    credentials::InPlay,
     error::{ExchangeError, UpstreamError},
     instance::Instance,
     tail,
 };
 
 /// What is learned while the exchange runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Notes {
     /// Bytes of the request's body that the workload has sent.
     pub from_workload: AtomicU64,
@@ -35,7 +36,9 @@ pub struct Notes {
     /// Set when the request's body has been sent, or will not be.
     pub sent: SetOnce<()>,
     upstream: Mutex<Upstream>,
-    secrets: Mutex<(Vec<SecretUse>, Option<Stray>)>,
+    play: OnceLock<Arc<InPlay>>,
+    found: OnceLock<Found>,
+    stray: OnceLock<Stray>,
 }
 
 #[derive(Debug, Default)]
@@ -60,19 +63,24 @@ impl Notes {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
     }
 
-    /// Secrets were used. What is told twice is noted once.
-    pub fn used(&self, uses: impl IntoIterator<Item = SecretUse>) {
-        let (all, _) = &mut *self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in uses {
-            if !all.contains(&one) {
-                all.push(one);
-            }
-        }
+    /// These secrets may be used.
+    pub fn may_use(&self, play: &Arc<InPlay>) {
+        let _ = self.play.set(Arc::clone(play));
     }
 
-    /// A placeholder stood where its secret must not go.
+    /// What is found of them in the response, now and while its body passes.
+    pub fn finds(&self, found: Found) {
+        let _ = self.found.set(found);
+    }
+
+    /// A placeholder stands where its secret must not go. Whoever goes on in spite of it is told by `has_stray`.
     pub fn stray(&self, stray: Stray) {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).1.get_or_insert(stray);
+        let _ = self.stray.set(stray);
+    }
+
+    /// Whether there is such a placeholder.
+    pub fn has_stray(&self) -> bool {
+        self.stray.get().is_some()
     }
 
     /// The upstream that answered, if one did.
@@ -104,6 +112,7 @@ impl ExchangeTrail {
             log: Vec::new(),
             secrets: Vec::new(),
             stray: None,
+            scrubbed: Vec::new(),
             began: Instant::now(),
             ..connection.clone()
         };
@@ -195,6 +204,26 @@ impl ExchangeTrail {
     }
 }
 
+impl ExchangeTrail {
+    /// What became of secrets.
+    fn secrets(&mut self) {
+        let Self { record, notes, instance, .. } = self;
+        record.secrets = notes.play.get().map(|play| play.uses()).unwrap_or_default();
+        let found = notes.found.get().into_iter().flat_map(|found| found.counts());
+        record.scrubbed = found.map(|(name, _)| Arc::clone(name)).collect();
+        if !record.scrubbed.is_empty() {
+            instance.leaks.scrubbed.fetch_add(1, Relaxed);
+        }
+        record.stray = notes.stray.get().cloned();
+        if record.stray.is_some() {
+            instance.leaks.strays.fetch_add(1, Relaxed);
+            // The response may have begun already.
+            record.error = Some(UpstreamError::PlaceholderElsewhere.kind());
+            record.decision = Some(Decision::Deny);
+        }
+    }
+}
+
 impl Drop for ExchangeTrail {
     fn drop(&mut self) {
         if self.record.status.is_none() {
@@ -203,8 +232,7 @@ impl Drop for ExchangeTrail {
         self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
-        let secrets = &mut *self.notes.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.record.secrets, self.record.stray) = std::mem::take(secrets);
+        self.secrets();
         let (lines, dropped) = self.logs.take();
         self.record.log = lines.iter().cloned().map(LogLine::from).collect();
         self.record.log_dropped = dropped;

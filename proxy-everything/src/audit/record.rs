@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use handlers::{Chain, Handler, Named};
+use handlers::{Chain, Handler, Named, Use};
 use policy::ContentHash;
 use serde::{Serialize, Serializer, ser::Error};
 use time::{OffsetDateTime, macros::format_description};
@@ -122,6 +122,9 @@ pub struct Record {
     /// The placeholder that stood where its secret must not go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stray: Option<Stray>,
+    /// The secrets whose values were taken out of the response.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scrubbed: Vec<Arc<str>>,
     /// HTTP status sent to the workload, or DNS response code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -210,6 +213,18 @@ pub struct SecretUse {
     pub place: String,
 }
 
+impl SecretUse {
+    /// By a handler.
+    pub fn new(one: &Use, fingerprint: Arc<str>) -> Self {
+        Self {
+            name: Arc::clone(&one.secret),
+            fingerprint,
+            style: one.style.as_str(),
+            place: one.place.to_string(),
+        }
+    }
+}
+
 /// A placeholder that stood where its secret must not go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stray {
@@ -284,6 +299,7 @@ impl Record {
             handlers: Used::default(),
             secrets: Vec::new(),
             stray: None,
+            scrubbed: Vec::new(),
             status: None,
             bytes_from_workload: 0,
             bytes_to_workload: 0,
@@ -349,6 +365,7 @@ mod tests {
             handlers: Used::default(),
             secrets: Vec::new(),
             stray: None,
+            scrubbed: Vec::new(),
             status: Some(403),
             bytes_from_workload: 0,
             bytes_to_workload: 0,

@@ -37,6 +37,10 @@ pub fn handling(
         named.insert(name.as_str(), named_handler(name, source, None, scripts)?);
     }
     let bound = |binding: &policy::Binding| {
+        if binding.upgrade == policy::Upgrade::Https {
+            let name = binding.handlers.first().cloned().unwrap_or_default();
+            return Err(ConfigError::Handler { name, reason: "`upgrade` is not served yet".to_owned() });
+        }
         let mut chain = Vec::with_capacity(binding.handlers.len());
         for name in &binding.handlers {
             let handler = match (document.parsed.handlers.get(name), &binding.params) {
@@ -108,24 +112,22 @@ fn named_handler(
     given: Option<&serde_json::Value>,
     scripts: &Scripts<'_>,
 ) -> Result<Arc<Named>, ConfigError> {
-        let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
-        let handler = match source {
-            HandlerSource::Wasm(wasm) => return scripts.named(name, wasm, given),
-            HandlerSource::Inject(source) => Handler::Inject(inject(source).map_err(wrong)?),
-            HandlerSource::Deny { status, reason } => {
-                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
-                Handler::Deny(Deny { status, reason: reason.clone() })
-            }
-            HandlerSource::Respond { status, headers, body } => {
-                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
-                let plain = |(name, value): &(String, String)| {
-                    Ok((header_name(name)?, header_value(name, value)?))
-                };
-                let headers = headers.iter().map(plain).collect::<Result<_, String>>().map_err(wrong)?;
-                Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) })
-            }
-        };
-        Ok(Arc::new(Named { name: name.into(), version: None, handler }))
-    }
-
+    let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
+    let handler = match source {
+        HandlerSource::Wasm(wasm) => return scripts.named(name, wasm, given),
+        HandlerSource::Inject(source) => Handler::Inject(inject(source).map_err(wrong)?),
+        HandlerSource::Sign(_) => return Err(wrong("`sign` is not served yet".to_owned())),
+        HandlerSource::Deny { status, reason } => {
+            let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+            Handler::Deny(Deny { status, reason: reason.clone() })
+        }
+        HandlerSource::Respond { status, headers, body } => {
+            let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+            let plain =
+                |(name, value): &(String, String)| Ok((header_name(name)?, header_value(name, value)?));
+            let headers = headers.iter().map(plain).collect::<Result<_, String>>().map_err(wrong)?;
+            Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) })
+        }
+    };
+    Ok(Arc::new(Named { name: name.into(), version: None, handler }))
 }

@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use handlers::{
-    Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings,
-};
+use handlers::{Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings};
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

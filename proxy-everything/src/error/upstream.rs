@@ -3,6 +3,7 @@
 
 use std::{io, sync::Arc};
 
+use handlers::credentials::CodingError;
 use http::StatusCode;
 use rustls::CertificateError;
 
@@ -28,6 +29,18 @@ pub enum UpstreamError {
     /// A placeholder stands where its secret must not go.
     #[error("the request holds the placeholder of a secret that must not go there")]
     PlaceholderElsewhere,
+    /// There are more placeholders in it than are swapped.
+    #[error("the request holds too many placeholders")]
+    TooManyPlaceholders,
+    /// The workload's body ended too early, or stood still.
+    #[error("the request's body broke off")]
+    RequestBroke,
+    /// A secret's value cannot stand where its placeholder does.
+    #[error("a credential of this request cannot be used where its placeholder stands")]
+    SecretUnfit,
+    /// The response cannot be searched for secrets.
+    #[error("the response cannot be read, and so not be searched for secrets: {0}")]
+    Unreadable(Arc<CodingError>),
     /// A new policy denies where it leads, or what it is for.
     #[error("a new policy denies it")]
     Revoked,
@@ -63,11 +76,16 @@ impl UpstreamError {
             | Self::SecretOnPlaintext
             | Self::PlaceholderElsewhere
             | Self::Revoked => StatusCode::FORBIDDEN,
+            Self::TooManyPlaceholders | Self::RequestBroke => StatusCode::BAD_REQUEST,
+            Self::SecretUnfit => StatusCode::SERVICE_UNAVAILABLE,
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Upgrade | Self::Broke(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Upgrade
+            | Self::Unreadable(_)
+            | Self::Broke(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -79,6 +97,10 @@ impl UpstreamError {
             Self::AddressRefused(_) => "address_refused",
             Self::SecretOnPlaintext => "secret_on_plaintext",
             Self::PlaceholderElsewhere => "placeholder_elsewhere",
+            Self::RequestBroke => "request_broke",
+            Self::TooManyPlaceholders => "too_many_placeholders",
+            Self::SecretUnfit => "secret_unavailable",
+            Self::Unreadable(_) => "upstream_unreadable",
             Self::Revoked => "revoked",
             Self::Connect(_) => "upstream_refused",
             Self::ConnectTimeout => "upstream_connect_timeout",

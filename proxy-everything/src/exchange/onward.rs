@@ -28,11 +28,8 @@ pub(super) struct Onward {
 impl Onward {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         // A handler may have thought for long.
-        let result = if self.permit.holds() {
-            self.reach(request).await
-        } else {
-            Err(UpstreamError::Revoked)
-        };
+        let result =
+            if self.permit.holds() { self.reach(request).await } else { Err(UpstreamError::Revoked) };
         if let Err(error) = &result {
             self.notes.not_reached(error.clone());
         }
@@ -40,8 +37,10 @@ impl Onward {
     }
 
     async fn reach(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let request = self.play.complete(request, &self.notes)?;
-        self.generation.upstream().send(request, &self.notes, self.play.within()).await
+        let request = self.play.complete(request, &self.notes).await?;
+        let sent = self.generation.upstream().send(request, &self.notes, self.play.within()).await;
+        // It may have been found in the body, and what the connection says of that depends on its version.
+        if self.notes.has_stray() { Err(UpstreamError::PlaceholderElsewhere) } else { sent }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use handlers::{Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome};
+use handlers::{Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome, Secrets};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use policy::{Decision, Policy, Url};
@@ -55,6 +55,8 @@ pub(super) struct Who<'a> {
     pub(super) class: &'a str,
     /// The id of the request.
     pub(super) request: &'a str,
+    /// What it may use.
+    pub(super) secrets: &'a Secrets,
 }
 
 /// Tries one request.
@@ -100,6 +102,7 @@ async fn end(
         request_id: who.request.into(),
         source: ([192, 0, 0, 8], 1).into(),
         logs: Logs::default(),
+        secrets: who.secrets.clone(),
     };
     let chain = chain.map_or_else(|| Chain::new(Vec::new()), |bound| bound.chain.clone());
     Ok(match chain.run(request, &context, servers).await {

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use policy::{Document, Placeholder, PlaceholderLook};
+use policy::{Document, InstanceFacts, Placeholder, PlaceholderLook};
 use rustls::crypto::{SecureRandom, aws_lc_rs};
 use serde::{Deserialize, Serialize};
 
@@ -46,10 +46,10 @@ impl Clone for Fakes {
 }
 
 impl Fakes {
-    /// Those of `document`, by the names of their secrets. What there is not yet is made.
-    pub fn of(&self, document: &Document) -> Result<Vec<Given>, ConfigError> {
+    /// Those of `document` for this instance, by the names of their secrets. What there is not yet is made.
+    pub fn of(&self, document: &Document, who: &InstanceFacts<'_>) -> Result<Vec<Given>, ConfigError> {
         let mut given = Vec::new();
-        for (name, secret) in &document.secrets {
+        for (name, secret) in document.secrets.iter().filter(|(_, secret)| secret.is_for(who)) {
             let Some(placeholder) = &secret.placeholder else { continue };
             let value = self.text(name, placeholder)?;
             given.push(Given { secret: name.clone(), env: placeholder.env.clone(), value });
@@ -57,7 +57,8 @@ impl Fakes {
         Ok(given)
     }
 
-    fn text(&self, name: &str, placeholder: &Placeholder) -> Result<String, ConfigError> {
+    /// The text for the secret `name`.
+    pub fn text(&self, name: &str, placeholder: &Placeholder) -> Result<String, ConfigError> {
         let (before, length, after) = match &placeholder.look {
             PlaceholderLook::Fixed(text) => return Ok(text.clone()),
             PlaceholderLook::Random { before, length, after } => (before, *length, after),
@@ -85,7 +86,8 @@ fn random(length: usize) -> Option<String> {
         let mut bytes = [0; 64];
         source.fill(&mut bytes).ok()?;
         // The bytes above the last multiple would make some characters likelier than others.
-        let fair = bytes.iter().filter(|byte| usize::from(**byte) < 256 / CHARACTERS.len() * CHARACTERS.len());
+        let fair =
+            bytes.iter().filter(|byte| usize::from(**byte) < 256 / CHARACTERS.len() * CHARACTERS.len());
         let characters = fair.filter_map(|byte| CHARACTERS.get(usize::from(*byte) % CHARACTERS.len()));
         text.extend(characters.map(|byte| char::from(*byte)).take(length - text.len()));
     }
@@ -98,14 +100,21 @@ mod tests {
 
     fn texts(fakes: &Fakes, document: &str) -> Vec<String> {
         let document = Document::parse(document).unwrap();
-        fakes.of(&document).unwrap().into_iter().map(|given| given.value).collect()
+        fakes
+            .of(&document, &InstanceFacts { id: "i", class: "c" })
+            .unwrap()
+            .into_iter()
+            .map(|given| given.value)
+            .collect()
     }
 
     #[test]
     fn a_text_is_made_once() {
         let fakes = Fakes::default();
         let document = |placeholder: &str| {
-            format!("secrets: {{ A: {{ env: A, hosts: [a.test], placeholder: {placeholder} }}, B: {{ env: B }} }}")
+            format!(
+                "secrets: {{ A: {{ env: A, hosts: [a.test], placeholder: {placeholder} }}, B: {{ env: B }} }}"
+            )
         };
         let first = texts(&fakes, &document("true"));
         assert!(matches!(&first[..], [text] if text.starts_with("pe_") && text.len() == 43), "{first:?}");
@@ -117,6 +126,8 @@ mod tests {
         assert_ne!(texts(&Fakes::default(), &document("true")), first, "another instance");
         let other = texts(&fakes, &document("{ format: 'ghp_{36}', env: T }"));
         assert!(other[0].starts_with("ghp_") && other[0].len() == 40, "{other:?}");
+        let of_others = "secrets: { A: { env: A, hosts: [a.test], placeholder: true, instances: [other] } }";
+        assert!(texts(&fakes, of_others).is_empty());
         let fixed = "{ value: a-text-of-the-operators }";
         assert_eq!(texts(&fakes, &document(fixed)), ["a-text-of-the-operators"]);
     }
