@@ -42,7 +42,7 @@ impl Example {
     /// Method, path, query, headers and body.
     fn request(&self) -> (String, String, Query, HeaderMap, String) {
         let text = self.file("request.txt").replace("\r\n", "\n");
-        let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+        let (head, body) = text.split_once("\n\n").unwrap_or_else(|| (text.trim_end(), ""));
         // A value may go on in the next line.
         let head = head.replace("\n  ", " ");
         let mut lines = head.lines();
