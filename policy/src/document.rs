@@ -154,6 +154,6 @@ pub struct ResolveTarget {
 }
 
 #[cfg(test)]
-pub(crate) use tests::wasm::FULL;
+pub(crate) use tests::{credentials::ALL as CREDENTIALS, wasm::FULL};
 #[cfg(test)]
 mod tests;

@@ -187,7 +187,7 @@ fn ids(kind: &str, words: Option<Words>) -> Result<Vec<String>, Fault> {
         .map(|word| {
             let text = text(kind, word.clone())?;
             if text.len() > MAX_ID || text.chars().any(char::is_control) {
-                let message = format!("`{}` is no name of an {kind}", clip(&text));
+                let message = format!("the {kind} is too long or holds a control character");
                 return Err(Fault::new(word.referenced.into(), message));
             }
             Ok(text)

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::Policy;
 use crate::{
-    Condition, Document, InstanceFacts, Placeholder, RequestFacts, Scheme, Secret,
+    Condition, Document, InstanceFacts, Pattern, Placeholder, RequestFacts, Scheme, Secret,
     condition::Applies,
     index::{Asked, Index, Requests},
 };
@@ -79,6 +79,11 @@ impl Policy {
 }
 
 impl Bound {
+    /// Whether it could be for something that `pattern` matches.
+    pub(super) fn touches(&self, pattern: &Pattern) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.index.touches(pattern))
+    }
+
     fn judge(&self, facts: &RequestFacts<'_>, instance: &InstanceFacts<'_>) -> SecretUse<'_> {
         if !self.secret.is_for(instance) {
             return SecretUse::NotBound;

@@ -181,7 +181,8 @@ fn look(word: &Word) -> Result<PlaceholderLook, Fault> {
         );
         return fault(message);
     }
-    if !LENGTH.contains(&(before.len() + length + after.len())) || !(is_safe(&before) && is_safe(&after)) {
+    let whole = before.len() + length + after.len();
+    if !LENGTH.contains(&whole) || !is_safe(&before) || !is_safe(&after) {
         return fault(unsafe_text());
     }
     Ok(PlaceholderLook::Random { before, length, after })

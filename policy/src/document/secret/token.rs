@@ -295,5 +295,5 @@ fn segment(what: &str, word: &Word) -> Result<String, Fault> {
         return Ok(text.clone());
     }
     let at = Position::from(word.referenced);
-    Err(Fault::new(at, format!("`{}` is no name for a {what}", clip(text))))
+    Err(Fault::new(at, format!("`{}` is no `{what}`", clip(text))))
 }
