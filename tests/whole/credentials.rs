@@ -5,6 +5,7 @@
 
 mod placeholders;
 mod scrub;
+mod websockets;
 
 use harness::{Finished, HOST, Lab, Origin, Settings, Transport, User, for_each_user};
 use serde_json::{Value, json};

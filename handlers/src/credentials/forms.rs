@@ -115,7 +115,8 @@ fn hex(value: &str, digits: Digits) -> String {
 
 /// The digits that depend on the value alone when `before` bytes stand before it, modulo 3, and anything stands behind.
 fn base64(value: &str, before: usize) -> Vec<String> {
-    let bytes: Zeroizing<Vec<u8>> = Zeroizing::new([&[0; 2][..before.min(2)], value.as_bytes()].concat());
+    let bytes: Zeroizing<Vec<u8>> =
+        Zeroizing::new([[0; 2].get(..before.min(2)).unwrap_or_default(), value.as_bytes()].concat());
     let first = (8 * before).div_ceil(6);
     let end = 8 * bytes.len() / 6;
     [BASE64, BASE64URL]

@@ -1,7 +1,7 @@
 //! Placeholders: texts that the workload holds, and that become secrets on the way to their hosts and nowhere else.
 
 use base64::Engine as _;
-use harness::{Finished, HOST, Lab, Settings, User, for_each_user};
+use harness::{Finished, HOST, Lab, Settings, User, Workload, for_each_user};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -137,4 +137,18 @@ fn the_same_for_as_long_as_the_instance_lives(user: User) {
     assert!(running.ask(&format!("GET /{fake}")).starts_with("200"));
     assert_eq!(origin.requests()[0].uri.path(), format!("/{}", lab.canary.value()));
     let _ = running.finish().ok();
+}
+
+#[test]
+fn they_outlive_the_proxy() {
+    let (lab, workload) = (Lab::new(User::Root), Workload::start(User::Root));
+    let (pid, id) = (workload.pid().to_string(), workload.id());
+    let mut attached = lab.attach(POLICY, &[], &["--pid", &pid]);
+    assert_eq!(attached.hear(), format!("attached {id}"));
+    let before = attached.admin(&id, "GET", "/v1/placeholders", "").json();
+    assert!(before["placeholders"][0]["value"].as_str().unwrap().starts_with("ghp_"), "{before}");
+    attached.kill_worker();
+    let after = attached.admin(&id, "GET", "/v1/placeholders", "").json();
+    assert_eq!(after, before);
+    let _ = attached.stop();
 }
