@@ -122,6 +122,11 @@ pub fn in_force(which: &Which) -> anyhow::Result<(Document, Overrides)> {
     Ok((document, overrides))
 }
 
+/// How an instance does, as JSON or as metrics.
+pub fn status(metrics: bool, which: &Which) -> anyhow::Result<String> {
+    show(if metrics { "/v1/metrics" } else { "/v1/status" }, which)
+}
+
 /// What a workload is to be given in the place of secrets, as JSON or as lines for its environment.
 pub fn placeholders(json: bool, which: &Which) -> anyhow::Result<String> {
     #[derive(Deserialize)]

@@ -11,7 +11,6 @@ use handlers::{
     Secret, Secrets, Style, Use,
     credentials::{Place, Placeholder, Placeholders},
 };
-use ipnet::IpNet;
 use policy::{Document, InstanceFacts, Policy, RequestFacts, Rule};
 
 pub use networks::Networks;
@@ -55,8 +54,8 @@ pub struct Passing<'a> {
 struct Wanted<'a> {
     held: Vec<(&'a Arc<str>, &'a Held)>,
     uses: Vec<&'a Use>,
-    /// Where each of the secrets may go without TLS, if the request has none.
-    networks: Vec<&'a [IpNet]>,
+    /// Where each of the secrets may go.
+    where_to: Vec<policy::SecretUse<'a>>,
 }
 
 impl Wanted<'_> {
@@ -116,7 +115,7 @@ impl Credentials {
             Some(SecretUse::new(one, fingerprint))
         };
         let used = wanted.uses.iter().filter_map(used).collect();
-        let within = (!wanted.networks.is_empty()).then(|| Networks::new(wanted.networks.into_iter()));
+        let within = Networks::of(&wanted.where_to);
         let is_scrubbed = |name: &str| self.held.get(name).is_some_and(|held| held.is_scrubbed);
         let scrubber = self.scrubbers.of(secrets.iter().filter(|(name, _)| is_scrubbed(name)));
         // What is in play is bound to this exchange; all else is not.
@@ -126,9 +125,11 @@ impl Credentials {
 
     fn wanted<'a>(&'a self, passing: &Passing<'a>) -> Result<Wanted<'a>, ExchangeError> {
         let mut wanted = Wanted::default();
+        let may = |name: &str| passing.policy.secret_use(name, &passing.facts, &passing.who);
         for one in passing.uses {
             let rule = || passing.rule.to_string();
-            match (passing.policy.secret_use(&one.secret, &passing.facts, &passing.who), one.style) {
+            let secret_use = may(&one.secret);
+            match (secret_use, one.style) {
                 (policy::SecretUse::NotWithoutTls, _) => {
                     return Err(ExchangeError::SecretOnPlaintext { rule: rule() });
                 }
@@ -137,18 +138,18 @@ impl Credentials {
                 (policy::SecretUse::NotBound, _) => {
                     return Err(ExchangeError::SecretNotBound { rule: rule() });
                 }
-                (policy::SecretUse::Plaintext(networks), _) => wanted.networks.push(networks),
-                (policy::SecretUse::OverTls, _) => {}
+                (policy::SecretUse::Plaintext(_) | policy::SecretUse::OverTls, _) => {}
             }
+            wanted.where_to.push(secret_use);
             self.want(&mut wanted, &one.secret);
             wanted.uses.push(one);
         }
         for (name, _) in passing.policy.placeholders(&passing.who) {
-            match passing.policy.secret_use(name, &passing.facts, &passing.who) {
-                policy::SecretUse::OverTls => {}
-                policy::SecretUse::Plaintext(networks) => wanted.networks.push(networks),
-                policy::SecretUse::NotBound | policy::SecretUse::NotWithoutTls => continue,
+            let secret_use = may(name);
+            if matches!(secret_use, policy::SecretUse::NotBound | policy::SecretUse::NotWithoutTls) {
+                continue;
             }
+            wanted.where_to.push(secret_use);
             self.want(&mut wanted, name);
         }
         Ok(wanted)

@@ -1,48 +1,66 @@
-//! Where secrets may be sent without TLS. Receives the networks of each secret that a request carries, and says of an address whether all
-//! of them may go there.
+//! Where secrets may be sent without TLS. Receives what the policy says of each secret that a request carries, and says of an address
+//! whether all of them may go there.
 
 use std::{net::IpAddr, sync::Arc};
 
-use ipnet::IpNet;
+use policy::SecretUse;
 
 /// Networks into which a connection without TLS may lead. A clone is cheap.
-#[derive(Clone, Debug)]
-pub struct Networks(Arc<[Vec<IpNet>]>);
+#[derive(Clone)]
+pub struct Networks(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
 
 impl Networks {
-    /// A list for each secret.
-    pub fn new<'a>(of_secrets: impl Iterator<Item = &'a [IpNet]>) -> Self {
-        Self(of_secrets.map(<[IpNet]>::to_vec).collect())
+    /// Those that all secrets may go into; none if the request has TLS, or no secrets.
+    pub fn of(uses: &[SecretUse<'_>]) -> Option<Self> {
+        let networks = |one: &SecretUse<'_>| match one {
+            SecretUse::Plaintext(networks) => Some(networks.to_vec()),
+            SecretUse::OverTls | SecretUse::NotBound | SecretUse::NotWithoutTls => None,
+        };
+        let lists: Vec<_> = uses.iter().filter_map(networks).collect();
+        let contain = move |address: IpAddr| {
+            lists.iter().all(|networks| networks.iter().any(|network| network.contains(&address)))
+        };
+        uses.iter().any(|one| networks(one).is_some()).then(|| Self(Arc::new(contain)))
     }
 
-    /// Whether an address is in one network of each list.
+    /// Whether they have this address.
     pub fn contain(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().all(|networks| networks.iter().any(|network| network.contains(&address)))
+        (self.0)(address.to_canonical())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use policy::{Authority, Document, InstanceFacts, Overrides, Policy, RequestFacts, Scheme};
+
     use super::*;
 
     #[test]
     fn every_secret_must_be_allowed_there() {
-        let list = |text: &str| -> Vec<IpNet> {
-            text.split_whitespace().map(|network| network.parse().unwrap()).collect()
-        };
         for (lists, address, expected) in [
-            (&["10.0.0.0/8"][..], "10.1.2.3", true),
-            (&["10.0.0.0/8"], "::ffff:10.1.2.3", true),
-            (&["10.0.0.0/8"], "11.0.0.1", false),
-            (&["10.0.0.0/8 fd00::/8"], "fd00::1", true),
-            (&["10.0.0.0/8", "10.1.0.0/16"], "10.1.0.1", true),
-            (&["10.0.0.0/8", "10.1.0.0/16"], "10.2.0.1", false),
-            (&["10.0.0.0/8", ""], "10.2.0.1", false),
+            (&["10.0.0.0/8"][..], "10.1.2.3", Some(true)),
+            (&["10.0.0.0/8"], "::ffff:10.1.2.3", Some(true)),
+            (&["10.0.0.0/8"], "11.0.0.1", Some(false)),
+            (&["10.0.0.0/8, 'fd00::/8'"], "fd00::1", Some(true)),
+            (&["10.0.0.0/8", "10.1.0.0/16"], "10.1.0.1", Some(true)),
+            (&["10.0.0.0/8", "10.1.0.0/16"], "10.2.0.1", Some(false)),
+            (&[], "10.2.0.1", None),
         ] {
-            let lists: Vec<_> = lists.iter().map(|text| list(text)).collect();
-            let networks = Networks::new(lists.iter().map(Vec::as_slice));
-            assert_eq!(networks.contain(address.parse().unwrap()), expected, "{lists:?} {address}");
+            let secret = |(number, list): (usize, &&str)| {
+                format!("  S{number}: {{ env: S, hosts: [a.test], allowPlaintext: [{list}] }}\n")
+            };
+            let secrets: String = lists.iter().enumerate().map(secret).collect();
+            let document = Document::parse(&format!("secrets:\n  TLS: {{ env: S }}\n{secrets}")).unwrap();
+            let policy = Policy::compile(&document, &Overrides::default());
+            let Authority { host, port } = Authority::parse("a.test", Scheme::Http).unwrap();
+            let facts = RequestFacts { scheme: Scheme::Http, host: &host, port, method: "GET", path: "/" };
+            let who = InstanceFacts { id: "i", class: "c" };
+            let uses: Vec<_> = (0..lists.len())
+                .map(|number| policy.secret_use(&format!("S{number}"), &facts, &who))
+                .collect();
+            let networks = Networks::of(&uses);
+            let contains = networks.map(|networks| networks.contain(address.parse().unwrap()));
+            assert_eq!(contains, expected, "{lists:?} {address}");
         }
     }
 }

@@ -145,10 +145,10 @@ fn they_outlive_the_proxy() {
     let (pid, id) = (workload.pid().to_string(), workload.id());
     let mut attached = lab.attach(POLICY, &[], &["--pid", &pid]);
     assert_eq!(attached.hear(), format!("attached {id}"));
-    let before = attached.admin(&id, "GET", "/v1/placeholders", "").json();
+    let before = attached.admin(&id, "GET", "/v1/placeholders").json();
     assert!(before["placeholders"][0]["value"].as_str().unwrap().starts_with("ghp_"), "{before}");
     attached.kill_worker();
-    let after = attached.admin(&id, "GET", "/v1/placeholders", "").json();
+    let after = attached.admin(&id, "GET", "/v1/placeholders").json();
     assert_eq!(after, before);
     let _ = attached.stop();
 }
