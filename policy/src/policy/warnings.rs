@@ -168,8 +168,8 @@ impl<'a> Odd<'a> {
 
     fn plain_secrets(&mut self, entry: &Entry, handlers: &[String]) {
         let injects = |name: &String| {
-            matches!(self.document.handlers.get(name), Some(HandlerSource::Inject(headers))
-                if headers.iter().any(|(_, value)| value.secrets().next().is_some()))
+            matches!(self.document.handlers.get(name), Some(HandlerSource::Inject(inject))
+                if inject.secrets().next().is_some())
         };
         if entry.pattern.scheme == Some(Scheme::Http) && handlers.iter().any(injects) {
             let message = format!("`{}` is without TLS, and a secret is sent over TLS only", entry.pattern);
@@ -215,15 +215,7 @@ impl<'a> Odd<'a> {
 
     fn secrets(&mut self) {
         let mut used: HashSet<&str> = HashSet::new();
-        for handler in self.document.handlers.values() {
-            match handler {
-                HandlerSource::Inject(headers) => {
-                    used.extend(headers.iter().flat_map(|(_, value)| value.secrets()))
-                }
-                HandlerSource::Wasm(wasm) => used.extend(wasm.secrets.iter().map(String::as_str)),
-                HandlerSource::Deny { .. } | HandlerSource::Respond { .. } => {}
-            }
-        }
+        used.extend(self.document.handlers.values().flat_map(HandlerSource::secrets));
         used.extend(self.document.stores.values().flat_map(StoreSource::secrets));
         self.unused(&self.document.secrets, &used, |name| format!("secret `{name}` is given to no handler"));
     }

@@ -39,6 +39,10 @@ pub fn handling(
         named.insert(name.as_str(), make.named(name, source, None)?);
     }
     let bound = |binding: &policy::Binding| {
+        if binding.upgrade == policy::Upgrade::Https {
+            let name = binding.handlers.first().cloned().unwrap_or_default();
+            return Err(ConfigError::Handler { name, reason: "`upgrade` is not served yet".to_owned() });
+        }
         let mut chain = Vec::with_capacity(binding.handlers.len());
         for name in &binding.handlers {
             let handler = match (document.parsed.handlers.get(name), &binding.params) {
@@ -119,9 +123,13 @@ impl Make<'_> {
         let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
         let handler = match source {
             HandlerSource::Wasm(wasm) => return self.scripts.named(name, wasm, given),
-            HandlerSource::Inject(headers) => {
-                Handler::Inject(Inject::new(self.headers(headers).map_err(wrong)?))
+            HandlerSource::Inject(inject) if inject.basic.is_none() && inject.query.is_empty() => {
+                Handler::Inject(Inject::new(self.headers(&inject.headers).map_err(wrong)?))
             }
+            HandlerSource::Inject(_) => {
+                return Err(wrong("`basic` and `query` are not served yet".to_owned()));
+            }
+            HandlerSource::Sign(_) => return Err(wrong("`sign` is not served yet".to_owned())),
             HandlerSource::Deny { status, reason } => {
                 let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
                 Handler::Deny(Deny { status, reason: reason.clone() })

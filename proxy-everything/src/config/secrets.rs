@@ -9,7 +9,7 @@ use std::{
 };
 
 use handlers::Secret;
-use policy::{ComponentSource, HandlerSource, SecretSource};
+use policy::{ComponentSource, HandlerSource, InstanceFacts, SecretSource};
 
 use super::{ConfigError, Document};
 use crate::{capture::HIDDEN_DIR, hidden::below_any};
@@ -56,23 +56,26 @@ impl Visible {
     }
 }
 
+/// Files are the same for every instance as yet: `${instance}` and `${class}` stand for nothing here, which is refused.
+const NOBODY: InstanceFacts<'_> = InstanceFacts { id: "", class: "" };
+
 /// The variables that feed secrets of `document`.
 pub fn secret_variables(document: &Document) -> BTreeSet<String> {
-    let variable = |source: &SecretSource| match source {
+    let variable = |secret: &policy::Secret| match &secret.source {
         SecretSource::Env(variable) => Some(variable.clone()),
-        SecretSource::File(_) => None,
+        _ => None,
     };
     document.parsed.secrets.values().filter_map(variable).collect()
 }
 
 /// The files that feed secrets of `document`, canonical where they exist.
 pub fn secret_files(document: &Document) -> BTreeSet<PathBuf> {
-    let file = |source: &SecretSource| match source {
-        SecretSource::Env(_) => None,
+    let file = |secret: &policy::Secret| match &secret.source {
         SecretSource::File(path) => {
-            let path = path.clone();
+            let path = PathBuf::from(path.render(&NOBODY).ok()?);
             Some(fs::canonicalize(&path).unwrap_or(path))
         }
+        _ => None,
     };
     document.parsed.secrets.values().filter_map(file).collect()
 }
@@ -95,11 +98,15 @@ pub(super) fn read(
     document: &Document,
     visible: &Visible,
 ) -> Result<BTreeMap<String, Arc<Secret>>, ConfigError> {
-    let value = |(name, source): (&String, &SecretSource)| {
-        let text = match source {
+    let value = |(name, secret): (&String, &policy::Secret)| {
+        let text = served(secret).and_then(|()| match &secret.source {
             SecretSource::Env(variable) => from_environment(variable, visible),
-            SecretSource::File(path) => from_file(path, visible),
-        };
+            SecretSource::File(path) => path
+                .render(&NOBODY)
+                .map_err(|error| error.to_string())
+                .and_then(|path| from_file(Path::new(&path), visible)),
+            source => Err(format!("the source `{}` is not served yet", source.kind())),
+        });
         let secret = text.and_then(usable);
         match secret {
             Ok(secret) => Ok((name.clone(), Arc::new(secret))),
@@ -107,6 +114,23 @@ pub(super) fn read(
         }
     };
     document.parsed.secrets.iter().map(value).collect()
+}
+
+/// What restricts a secret is not passed over: as long as nothing keeps to it, there is no such secret.
+fn served(secret: &policy::Secret) -> Result<(), String> {
+    let policy::Secret { source: _, hosts, instances, classes, placeholder, scrub: _, allow_plaintext } =
+        secret;
+    let keys = [
+        ("hosts", hosts.is_some()),
+        ("instances", !instances.is_empty()),
+        ("classes", !classes.is_empty()),
+        ("placeholder", placeholder.is_some()),
+        ("allowPlaintext", !allow_plaintext.is_empty()),
+    ];
+    match keys.into_iter().find(|(_, said)| *said) {
+        Some((key, _)) => Err(format!("`{key}` is not served yet")),
+        None => Ok(()),
+    }
 }
 
 fn from_environment(variable: &str, visible: &Visible) -> Result<String, String> {
