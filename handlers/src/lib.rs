@@ -13,6 +13,7 @@ mod deny;
 mod error;
 mod inject;
 mod inspect;
+pub mod jwt;
 mod logs;
 mod rate;
 mod respond;

@@ -8,8 +8,8 @@ mod limits;
 mod load;
 mod roots;
 mod scripts;
-mod secrets;
 mod stores;
+mod trusted;
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use std::{
 };
 
 use handlers::{Chain, Named};
-use policy::{BindingId, DnsType, Overrides, Policy, Warning};
+use policy::{BindingId, DnsType, InstanceFacts, Overrides, Policy, Warning};
 use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
@@ -27,13 +27,14 @@ pub use limits::Limits;
 pub use load::{Handling, handling};
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
-pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 pub use stores::{OpenStores, Opened, Stores, make_store_paths};
+pub use trusted::trusted_files;
 
 use crate::{
     audit::Used,
     dns::Bounds,
     in_force::{InForce, Rules},
+    secrets::{self, Slot, Slots, Visible},
     tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
@@ -120,6 +121,7 @@ pub struct Generation {
     tails: Vec<Tail>,
     upstream: Upstream,
     elsewhere: BTreeMap<String, Elsewhere>,
+    secrets: BTreeMap<String, Arc<Slot>>,
 }
 
 /// The way to the hosts that one handler may fetch from, beside those of its exchanges.
@@ -135,12 +137,16 @@ pub struct Elsewhere {
 /// What all generations of an instance have in common.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// Which instance it is.
+    pub who: InstanceFacts<'a>,
     /// Compiles handlers.
     pub engine: &'a LazyEngine,
     /// What the workload has been able to see.
     pub visible: &'a Visible,
     /// By whom upstreams are verified.
     pub roots: &'a Roots,
+    /// What secrets were read.
+    pub secrets: &'a Slots,
     /// What handlers keep between calls.
     pub stores: &'a Stores,
     /// What waits to be told to tails.
@@ -180,10 +186,9 @@ impl Generation {
         let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
-        let secrets = secrets::read(&document, surroundings.visible)?;
         let roots = load::roots(&document, surroundings)?;
-        let stores =
-            surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
+        let secrets::Opened { slots, stores } = load::secrets(&document, surroundings, &roots)?;
+        let secrets = load::values(&document, &slots)?;
         let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
@@ -194,7 +199,8 @@ impl Generation {
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
         let in_force = surroundings.in_force.clone();
         let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
-        Ok(Self { rules, document, overrides, limits, handling, tails, upstream, elsewhere })
+        let secrets = slots;
+        Ok(Self { rules, document, overrides, limits, handling, tails, upstream, elsewhere, secrets })
     }
 
     /// Grows with every accepted change.
@@ -235,6 +241,11 @@ impl Generation {
     /// All handlers of the document, by name, whether they are bound or not.
     pub fn handlers(&self) -> &[Arc<Named>] {
         &self.handling.named
+    }
+
+    /// The secret of this name, if this instance may use it.
+    pub fn secret(&self, name: &str) -> Option<&Arc<Slot>> {
+        self.secrets.get(name)
     }
 
     /// Where names lead.

@@ -12,7 +12,7 @@ use std::{
     time::SystemTime,
 };
 
-use policy::Overrides;
+use policy::{InstanceFacts, Overrides};
 use tokio::sync::watch;
 
 pub use changes::{Changes, PolicyFault};
@@ -21,10 +21,11 @@ pub use kept::KeptOverrides;
 use crate::{
     audit::{AuditLog, Tally},
     capture::Mode,
-    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings},
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
+    secrets::{Slots, Visible},
     tail::Queues,
     tls::TlsOpener,
 };
@@ -58,6 +59,7 @@ pub struct Instance {
     engine: Arc<LazyEngine>,
     visible: Visible,
     roots: Roots,
+    secrets: Slots,
     stores: Stores,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
@@ -179,11 +181,13 @@ impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
-        let (stores, queues) = (Stores::default(), Queues::default());
+        let (secrets, stores, queues) = (Slots::default(), Stores::default(), Queues::default());
         let surroundings = Surroundings {
+            who: InstanceFacts { id: &parts.id, class: &parts.class },
             engine: &parts.engine,
             visible: &parts.visible,
             roots: &roots,
+            secrets: &secrets,
             stores: &stores,
             queues: &queues,
             bounds: &bounds,
@@ -207,6 +211,7 @@ impl Instance {
             engine: parts.engine,
             visible: parts.visible,
             roots,
+            secrets,
             stores,
             queues,
             generation: watch::Sender::new(Arc::new(first)),
@@ -278,8 +283,10 @@ impl Instance {
         let Some((document, overrides)) = change(&current)? else {
             return Ok(Changed::Nothing(current.number()));
         };
-        let Self { engine, visible, roots, stores, queues, bounds, in_force, .. } = self;
-        let surroundings = Surroundings { engine, visible, roots, stores, queues, bounds, in_force };
+        let Self { engine, visible, roots, secrets, stores, queues, bounds, in_force, .. } = self;
+        let who = InstanceFacts { id: &self.id, class: &self.class };
+        let surroundings =
+            Surroundings { who, engine, visible, roots, secrets, stores, queues, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()

@@ -20,7 +20,7 @@ mod visible;
 use std::sync::Arc;
 
 pub use declared::{files, variables};
-pub use open::{Opened, Slots};
+pub use open::{Opened, Slots, Surroundings};
 pub use slot::Slot;
 pub use visible::Visible;
 

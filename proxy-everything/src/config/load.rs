@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::{Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings};
 use crate::{
     in_force::{InForce, Rules},
+    secrets::{self, Slot},
     upstream::Upstream,
 };
 
@@ -64,6 +65,43 @@ pub fn handling(
     };
     let bound = policy.bindings().iter().map(bound).collect::<Result<_, _>>()?;
     Ok(Handling { bound, named: named.into_values().collect() })
+}
+
+/// The secrets and the stores, open.
+pub(super) fn secrets(
+    document: &Document,
+    surroundings: Surroundings<'_>,
+    roots: &Arc<RootCertStore>,
+) -> Result<secrets::Opened, ConfigError> {
+    let Surroundings { who, visible, stores, .. } = surroundings;
+    let open = |values: &Secrets| stores.open(&document.parsed.stores, values, roots, visible);
+    surroundings.secrets.open(&document.parsed, secrets::Surroundings { who, visible, roots }, open)
+}
+
+/// The values that secrets have now. What restricts a secret is not passed over: as long as nothing keeps to it, there is none.
+pub(super) fn values(
+    document: &Document,
+    slots: &BTreeMap<String, Arc<Slot>>,
+) -> Result<Secrets, ConfigError> {
+    for (name, secret) in &document.parsed.secrets {
+        let policy::Secret { source: _, hosts, instances, classes, placeholder, scrub: _, allow_plaintext } =
+            secret;
+        let keys = [
+            ("hosts", hosts.is_some()),
+            ("instances", !instances.is_empty()),
+            ("classes", !classes.is_empty()),
+            ("placeholder", placeholder.is_some()),
+            ("allowPlaintext", !allow_plaintext.is_empty()),
+        ];
+        if let Some((key, _)) = keys.into_iter().find(|(_, said)| *said) {
+            return Err(ConfigError::Secret {
+                name: name.clone(),
+                reason: format!("`{key}` is not served yet"),
+            });
+        }
+    }
+    let value = |(name, slot): (&String, &Arc<Slot>)| Ok((name.clone(), slot.now()?));
+    slots.iter().map(value).collect()
 }
 
 /// By whom upstreams are verified.

@@ -85,8 +85,9 @@ impl Command {
             found.ok_or_else(|| format!("there is no program `{}`", self.program))?
         };
         self.visible.check_program(&program)?;
-        let files = self.arguments.iter().map(Path::new).filter(|path| path.is_absolute() && path.is_file());
-        files.map(|file| self.visible.check_program(file)).collect::<Result<(), _>>()?;
+        let mut files =
+            self.arguments.iter().map(Path::new).filter(|path| path.is_absolute() && path.is_file());
+        files.try_for_each(|file| self.visible.check_program(file))?;
         Ok(program)
     }
 
@@ -122,11 +123,11 @@ impl Command {
         if !words.is_empty() {
             tracing::info!(secret = &*self.name, program = %shown, stderr = ?words, "what the command of a secret said");
         }
-        if !status.success() {
-            return Err(format!("{shown} failed: {status}"));
-        }
         if out.len() > MAX_BYTES {
             return Err(format!("{shown} wrote more than {MAX_BYTES} bytes"));
+        }
+        if !status.success() {
+            return Err(format!("{shown} failed: {status}"));
         }
         text.map_err(|_| format!("what {shown} wrote is not UTF-8"))
     }

@@ -1,11 +1,7 @@
 //! What a document's secrets are read of on this machine. Receives the document, hands on the variables and files that a command must
 //! not see, before there is one.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use policy::{Document, InstanceFacts, SecretSource, VaultAuth};
 

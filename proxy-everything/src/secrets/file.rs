@@ -36,7 +36,8 @@ pub(super) struct SecretFile {
 /// Where the credential of this name is.
 pub(super) fn credential(name: &str) -> Result<PathBuf, String> {
     let folder = std::env::var_os(CREDENTIALS).filter(|folder| !folder.is_empty());
-    let folder = folder.ok_or_else(|| format!("{CREDENTIALS} is not set: systemd has handed us no credential"))?;
+    let folder =
+        folder.ok_or_else(|| format!("{CREDENTIALS} is not set: systemd has handed us no credential"))?;
     Ok(Path::new(&folder).join(name))
 }
 
@@ -68,7 +69,8 @@ impl SecretFile {
     /// What is in it, and by what it is known again if that can be told.
     fn again(&self) -> Result<(Option<Identity>, Good), String> {
         let (text, identity) = read(&self.path, &self.visible)?;
-        let text = String::from_utf8(text.to_vec()).map_err(|_| format!("{}: it is not UTF-8", self.path.display()))?;
+        let text = String::from_utf8(text.to_vec())
+            .map_err(|_| format!("{}: it is not UTF-8", self.path.display()))?;
         let value = good(text).map_err(str::to_owned)?;
         Ok((identity, value))
     }

@@ -34,7 +34,8 @@ impl JwtBearer {
     pub(super) async fn read(&self) -> Result<Reading, String> {
         let Self { source, .. } = self;
         let key = value(&self.key).await?;
-        let assertion = signed(algorithm(source.algorithm), key.expose(), source.key_id.as_deref(), &self.claims()?)?;
+        let assertion =
+            signed(algorithm(source.algorithm), key.expose(), source.key_id.as_deref(), &self.claims()?)?;
         let mut form = Form::default();
         form.add("grant_type", GRANT);
         form.add("assertion", &assertion);

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::{
-    http::{Http, Answer, seconds, sensitive, taken},
+    http::{Answer, Http, seconds, sensitive, taken},
     slot::Slot,
     value::Reading,
 };
@@ -80,7 +80,8 @@ impl OAuth2 {
             }
             (Some(secret), ClientAuth::Basic) => {
                 let basic = basic(&source.client_id, value(secret).await?.expose());
-                request = request.header(header::AUTHORIZATION, sensitive(&basic).ok_or("the credentials do not fit")?);
+                request = request
+                    .header(header::AUTHORIZATION, sensitive(&basic).ok_or("the credentials do not fit")?);
             }
         }
         let answer = self.http.ask(request.body(form.body())).await?;
@@ -122,7 +123,8 @@ pub(super) async fn value(slot: &Slot) -> Result<Arc<Secret>, String> {
 
 /// RFC 6749, section 2.3.1: both halves are encoded as in a form.
 fn basic(id: &str, secret: &str) -> Zeroizing<String> {
-    let encoded = |text: &str| Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
+    let encoded =
+        |text: &str| Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
     let pair = Zeroizing::new(format!("{}:{}", *encoded(id), *encoded(secret)));
     Zeroizing::new(format!("Basic {}", *Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))))
 }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    io, mem,
     sync::{Arc, LazyLock, Mutex, PoisonError, Weak, mpsc},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use super::{
     http::Http,
     jwt::JwtBearer,
     oauth::{Newest, OAuth2},
-    slot::{From, Slot},
+    slot::{Origin, Slot},
     source::{Source, StoredKey},
     value::{Lines, ONLY, good},
     vault::{Auth, Vault},
@@ -32,15 +32,16 @@ use super::{
 use crate::config::{ConfigError, OpenStores, Opened as OpenStore};
 
 /// First values are read before there is a runtime that serves a workload. What is connected then stays so.
-static RUNTIME: LazyLock<io::Result<Runtime>> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).thread_name("secrets").enable_all().build());
+static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(1).thread_name("secrets").enable_all().build()
+});
 
 /// The slots of one instance, from one generation to the next.
 #[derive(Default)]
-pub struct Slots(Mutex<Vec<Kept>>);
+pub struct Slots(pub(super) Mutex<Vec<Kept>>);
 
 /// A slot, for as long as a generation has it, and what it was made of.
-struct Kept {
+pub(super) struct Kept {
     name: String,
     source: SecretSource,
     lines: Lines,
@@ -81,7 +82,8 @@ impl Slots {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|kept| kept.slot.strong_count() > 0);
         let keys = document.secrets.values().filter_map(|secret| secret.source.key()).collect();
-        let mut opening = Opening { document, surroundings, keys, kept: &mut kept, http: None, open: BTreeMap::new() };
+        let mut opening =
+            Opening { document, surroundings, keys, kept: &mut kept, http: None, open: BTreeMap::new() };
         let (of_stores, others) = opening.needed();
         for name in others {
             opening.slot(&name, &OpenStores::new())?;
@@ -165,7 +167,9 @@ impl Opening<'_> {
         let before = self.kept.iter().find(as_before).and_then(|kept| kept.slot.upgrade());
         let open = match before {
             Some(slot) => Open { slot, first: First::Had },
-            None => Open { slot: self.made(name, &secret.source, lines, &parts, stores)?, first: First::Wanted },
+            None => {
+                Open { slot: self.made(name, &secret.source, lines, &parts, stores)?, first: First::Wanted }
+            }
         };
         let slot = Arc::clone(&open.slot);
         self.open.insert(name.to_owned(), open);
@@ -176,14 +180,18 @@ impl Opening<'_> {
         let same_parts = kept.made_of.len() == parts.len()
             && kept.made_of.iter().zip(parts).all(|(old, new)| std::ptr::eq(old.as_ptr(), Arc::as_ptr(new)));
         let same_store = match (&kept.source, kept.slot.upgrade().as_deref().map(Slot::origin)) {
-            (SecretSource::Redis(redis), Some(From::Read { cached, .. })) => match cached.source() {
-                Source::Redis(stored) => store(stores, &redis.store).is_some_and(|new| Arc::ptr_eq(&stored.store, new)),
+            (SecretSource::Redis(redis), Some(Origin::Read { cached, .. })) => match cached.source() {
+                Source::Redis(stored) => {
+                    store(stores, &redis.store).is_some_and(|new| Arc::ptr_eq(&stored.store, new))
+                }
                 _ => false,
             },
             // The environment cannot change, and what the workload sees of it cannot either.
             _ => true,
         };
-        same_parts && same_store && (Arc::ptr_eq(&kept.roots, self.surroundings.roots) || !asks_servers(&kept.source))
+        same_parts
+            && same_store
+            && (Arc::ptr_eq(&kept.roots, self.surroundings.roots) || !asks_servers(&kept.source))
     }
 
     fn made(
@@ -196,8 +204,10 @@ impl Opening<'_> {
     ) -> Result<Arc<Slot>, ConfigError> {
         let before = self.kept.iter().find(|kept| kept.name == name && kept.source == *source);
         let newest = before.map(|kept| Arc::clone(&kept.newest)).unwrap_or_default();
-        let from = self.from(name, source, parts, stores, &newest).map_err(|reason| refused(name, reason))?;
-        let slot = Arc::new(Slot::new(name.into(), lines, from));
+        let origin = self
+            .origin(name, source, lines, parts, stores, &newest)
+            .map_err(|reason| refused(name, reason))?;
+        let slot = Arc::new(Slot::new(name.into(), lines, origin));
         self.kept.push(Kept {
             name: name.to_owned(),
             source: source.clone(),
@@ -211,19 +221,21 @@ impl Opening<'_> {
     }
 
     /// `parts` are the secrets of the source, in its order.
-    fn from(
+    fn origin(
         &mut self,
         name: &str,
         source: &SecretSource,
+        lines: Lines,
         parts: &[Arc<Slot>],
         stores: &OpenStores,
         newest: &Arc<Newest>,
-    ) -> Result<From, String> {
+    ) -> Result<Origin, String> {
         let Surroundings { visible, .. } = self.surroundings;
-        let file = |path| From::File(SecretFile::new(path, visible.clone()));
-        let part = || parts.first().cloned().ok_or_else(|| "a secret that it is made of is missing".to_owned());
+        let file = |path| Origin::File(SecretFile::new(path, visible.clone()));
+        let part =
+            || parts.first().cloned().ok_or_else(|| "a secret that it is made of is missing".to_owned());
         let source = match source {
-            SecretSource::Env(variable) => return fixed(variable, visible),
+            SecretSource::Env(variable) => return fixed(variable, visible, lines),
             SecretSource::File(path) => return Ok(file(self.rendered(path)?.into())),
             SecretSource::Credential(name) => return Ok(file(credential(&self.rendered(name)?)?)),
             SecretSource::Vault(vault) => return self.vault(name, vault, parts),
@@ -243,15 +255,19 @@ impl Opening<'_> {
                     newest: Arc::clone(newest),
                 }))
             }
-            SecretSource::JwtBearer(jwt) => {
-                Source::JwtBearer(Box::new(JwtBearer { http: self.http(), source: (**jwt).clone(), key: part()? }))
-            }
-            SecretSource::GithubApp(app) => {
-                Source::GithubApp(Box::new(GithubApp { http: self.http(), source: (**app).clone(), key: part()? }))
-            }
+            SecretSource::JwtBearer(jwt) => Source::JwtBearer(Box::new(JwtBearer {
+                http: self.http(),
+                source: (**jwt).clone(),
+                key: part()?,
+            })),
+            SecretSource::GithubApp(app) => Source::GithubApp(Box::new(GithubApp {
+                http: self.http(),
+                source: (**app).clone(),
+                key: part()?,
+            })),
         };
         let cached = Arc::new(Cached::new(name.into(), source));
-        Ok(From::Read { cached, name: ONLY.to_owned() })
+        Ok(Origin::Read { cached, name: ONLY.to_owned() })
     }
 
     fn command(&self, name: &str, command: &policy::CommandSource) -> Result<Source, String> {
@@ -270,13 +286,13 @@ impl Opening<'_> {
     }
 
     /// The fields of a path are read together: of credentials that are made for a time, a name and a password belong to each other.
-    fn vault(&mut self, name: &str, vault: &VaultSource, parts: &[Arc<Slot>]) -> Result<From, String> {
-        let field = |cached| Ok(From::Read { cached, name: vault.field.clone() });
+    fn vault(&mut self, name: &str, vault: &VaultSource, parts: &[Arc<Slot>]) -> Result<Origin, String> {
+        let field = |cached| Ok(Origin::Read { cached, name: vault.field.clone() });
         let sibling = |kept: &Kept| {
             let SecretSource::Vault(other) = &kept.source else { return None };
             let same = VaultSource { field: vault.field.clone(), ..(**other).clone() } == *vault;
             match kept.slot.upgrade()?.origin() {
-                From::Read { cached, .. } if same && self.is_made_of(kept, parts, &OpenStores::new()) => {
+                Origin::Read { cached, .. } if same && self.is_made_of(kept, parts, &OpenStores::new()) => {
                     Some(Arc::clone(cached))
                 }
                 _ => None,
@@ -288,7 +304,9 @@ impl Opening<'_> {
         let part = || parts.first().cloned().ok_or("a secret that it is made of is missing");
         let auth = match &vault.auth {
             VaultAuth::Token(_) => Auth::Token(part()?),
-            VaultAuth::AppRole { role_id, .. } => Auth::AppRole { role_id: role_id.clone(), secret_id: part()? },
+            VaultAuth::AppRole { role_id, .. } => {
+                Auth::AppRole { role_id: role_id.clone(), secret_id: part()? }
+            }
             VaultAuth::Kubernetes { role, jwt_file } => Auth::Kubernetes {
                 role: role.clone(),
                 jwt: jwt_file.into(),
@@ -318,18 +336,16 @@ impl Opening<'_> {
     /// Waits for the first value of all that have had none. Those that are at hand are looked at each time.
     fn first_values(&mut self) -> Result<(), ConfigError> {
         let mut waiting = Vec::new();
-        for open in self.open.values() {
-            match open.slot.at_once(None) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) if open.first == First::Wanted || !matches!(open.slot.origin(), From::Read { .. }) => {
-                    return Err(error.into());
-                }
-                None if open.first == First::Wanted => waiting.push(begin(&open.slot)?),
-                Some(Err(_)) | None => {}
+        for (name, open) in &mut self.open {
+            let first = mem::replace(&mut open.first, First::Had);
+            let is_at_hand = !matches!(open.slot.origin(), Origin::Read { .. });
+            match open.slot.at_once() {
+                Some(Err(error)) if is_at_hand || first == First::Wanted => return Err(error.into()),
+                None if first == First::Wanted => waiting.push((name, begin(&open.slot)?)),
+                Some(_) | None => {}
             }
         }
-        let broke_off = |_| refused("", "the reading broke off");
-        waiting.into_iter().try_for_each(|end| end.recv().map_err(broke_off)?.map(|_| ()).map_err(ConfigError::from))
+        waiting.into_iter().try_for_each(|(name, end)| end_of(name, &end).map(|_| ()))
     }
 
     /// The values that stores are opened with.
@@ -341,9 +357,9 @@ impl Opening<'_> {
                     let reason = format!("its secret `{name}` is itself read of a store");
                     return Err(ConfigError::Store { name: store.clone(), reason });
                 };
-                let value = match open.slot.at_once(None) {
+                let value = match open.slot.at_once() {
                     Some(value) => value,
-                    None => begin(&open.slot)?.recv().map_err(|_| refused(name, "the reading broke off"))?,
+                    None => Ok(end_of(name, &begin(&open.slot)?)?),
                 };
                 values.insert(name.to_owned(), value?);
             }
@@ -352,8 +368,11 @@ impl Opening<'_> {
     }
 }
 
+/// Where the end of a first reading is told.
+type End = mpsc::Receiver<Result<Arc<Secret>, Unavailable>>;
+
 /// Begins a first reading, and gives where its end is told.
-fn begin(slot: &Arc<Slot>) -> Result<mpsc::Receiver<Result<Arc<Secret>, Unavailable>>, ConfigError> {
+fn begin(slot: &Arc<Slot>) -> Result<End, ConfigError> {
     let runtime = RUNTIME.as_ref().map_err(|error| refused(slot.name(), error.to_string()))?.handle();
     let (sender, receiver) = mpsc::channel();
     let slot = Arc::clone(slot);
@@ -364,7 +383,12 @@ fn begin(slot: &Arc<Slot>) -> Result<mpsc::Receiver<Result<Arc<Secret>, Unavaila
     Ok(receiver)
 }
 
-fn fixed(variable: &str, visible: &Visible) -> Result<From, String> {
+/// Waits for it.
+fn end_of(name: &str, end: &End) -> Result<Arc<Secret>, ConfigError> {
+    Ok(end.recv().map_err(|_| refused(name, "the reading broke off"))??)
+}
+
+fn fixed(variable: &str, visible: &Visible, lines: Lines) -> Result<Origin, String> {
     if !visible.hides_variable(variable) {
         return Err(format!(
             "the variable {variable} was in the workload's environment when it started; use a variable that was not, \
@@ -373,7 +397,7 @@ fn fixed(variable: &str, visible: &Visible) -> Result<From, String> {
     }
     let text = std::env::var(variable)
         .map_err(|_| format!("the environment variable {variable} is not set, or not text"))?;
-    Ok(From::Fixed(good(text)?.within(Lines::One)?))
+    Ok(Origin::Fixed(good(text)?.within(lines)?))
 }
 
 fn store<'a>(stores: &'a OpenStores, name: &str) -> Option<&'a Arc<dyn KeyValue>> {
@@ -387,7 +411,10 @@ fn store<'a>(stores: &'a OpenStores, name: &str) -> Option<&'a Arc<dyn KeyValue>
 fn asks_servers(source: &SecretSource) -> bool {
     matches!(
         source,
-        SecretSource::Vault(_) | SecretSource::OAuth2(_) | SecretSource::JwtBearer(_) | SecretSource::GithubApp(_)
+        SecretSource::Vault(_)
+            | SecretSource::OAuth2(_)
+            | SecretSource::JwtBearer(_)
+            | SecretSource::GithubApp(_)
     )
 }
 
@@ -399,7 +426,7 @@ fn refused(name: &str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Secret { name: name.to_owned(), reason: reason.into() }
 }
 
-impl std::convert::From<Unavailable> for ConfigError {
+impl From<Unavailable> for ConfigError {
     fn from(error: Unavailable) -> Self {
         refused(&error.name, &*error.reason)
     }

@@ -18,12 +18,12 @@ use super::{
 pub struct Slot {
     name: Arc<str>,
     lines: Lines,
-    from: From,
+    origin: Origin,
 }
 
 /// Where the value is.
 #[derive(Debug)]
-pub(super) enum From {
+pub(super) enum Origin {
     /// Here: it does not change.
     Fixed(Arc<Secret>),
     /// In a file, which is looked at each time.
@@ -33,8 +33,8 @@ pub(super) enum From {
 }
 
 impl Slot {
-    pub(super) fn new(name: Arc<str>, lines: Lines, from: From) -> Self {
-        Self { name, lines, from }
+    pub(super) fn new(name: Arc<str>, lines: Lines, origin: Origin) -> Self {
+        Self { name, lines, origin }
     }
 
     /// Its name in the document.
@@ -42,30 +42,34 @@ impl Slot {
         &self.name
     }
 
-    pub(super) fn origin(&self) -> &From {
-        &self.from
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The value that is good now. Waits for its source if there is none yet, or none any more; at the longest until the source's
     /// deadline.
     pub async fn value(&self) -> Result<Arc<Secret>, Unavailable> {
-        let runtime = Handle::current();
-        match self.at_once(Some(&runtime)) {
-            Some(value) => value,
-            None => self.fetch(&runtime).await,
+        match &self.origin {
+            Origin::Read { .. } => self.fetch(&Handle::current()).await,
+            Origin::Fixed(_) | Origin::File(_) => self.now(),
         }
     }
 
+    /// The value that is good now, without any wait.
+    pub fn now(&self) -> Result<Arc<Secret>, Unavailable> {
+        self.at_once().unwrap_or_else(|| Err(self.unavailable("it has no value now")))
+    }
+
     /// The value, if it is known without any wait.
-    pub(super) fn at_once(&self, runtime: Option<&Handle>) -> Option<Result<Arc<Secret>, Unavailable>> {
-        match &self.from {
-            From::Fixed(secret) => Some(Ok(Arc::clone(secret))),
-            From::File(file) => {
+    pub(super) fn at_once(&self) -> Option<Result<Arc<Secret>, Unavailable>> {
+        match &self.origin {
+            Origin::Fixed(secret) => Some(Ok(Arc::clone(secret))),
+            Origin::File(file) => {
                 let value = file.value().and_then(|value| value.within(self.lines).map_err(str::to_owned));
                 Some(value.map_err(|reason| self.unavailable(reason)))
             }
-            From::Read { cached, name } => {
-                let reading = cached.at_once(Instant::now(), runtime)?;
+            Origin::Read { cached, name } => {
+                let reading = cached.at_once(Instant::now(), None)?;
                 Some(self.of(&reading, name))
             }
         }
@@ -73,11 +77,11 @@ impl Slot {
 
     /// The value, read on `runtime` if need be.
     pub(super) async fn fetch(&self, runtime: &Handle) -> Result<Arc<Secret>, Unavailable> {
-        if let From::Read { cached, name } = &self.from {
+        if let Origin::Read { cached, name } = &self.origin {
             let reading = cached.reading(runtime).await.map_err(|reason| self.unavailable(&*reason))?;
             return self.of(&reading, name);
         }
-        self.at_once(None).unwrap_or_else(|| Err(self.unavailable("there is none")))
+        self.now()
     }
 
     fn of(&self, reading: &Reading, name: &str) -> Result<Arc<Secret>, Unavailable> {

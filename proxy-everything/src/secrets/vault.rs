@@ -12,7 +12,6 @@ use bytes::Bytes;
 use handlers::Secret;
 use http::{Method, StatusCode, header};
 use http_body_util::Full;
-use policy::VaultAuth;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -87,7 +86,8 @@ impl Vault {
         let values = values(&mut json).ok_or("the server's answer has no data")?;
         // Without a lease, its duration is a hint of the first version's, of a month.
         let lasts = lasts.filter(|lasts| !lease.is_empty() && !lasts.is_zero()).unwrap_or(UNTOLD);
-        let kept = (renewable && !lease.is_empty()).then(|| Lease { id: lease, values: values.clone(), lasts });
+        let kept =
+            (renewable && !lease.is_empty()).then(|| Lease { id: lease, values: values.clone(), lasts });
         self.kept().lease = kept;
         Ok(self.reading(values, lasts))
     }
@@ -112,7 +112,8 @@ impl Vault {
 
     /// Asks with a token, and once more with another if the server takes that for none.
     async fn ask(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Answer, String> {
-        let known = self.kept().token.as_ref().filter(|token| token.is_good()).map(|token| Arc::clone(&token.secret));
+        let known =
+            self.kept().token.as_ref().filter(|token| token.is_good()).map(|token| Arc::clone(&token.secret));
         let is_known = known.is_some();
         let token = match known {
             Some(token) => token,
@@ -142,7 +143,8 @@ impl Vault {
         let secret = taken(auth, "client_token").ok_or("the server's answer to the login has no token")?;
         let lasts = auth.get("lease_duration").and_then(Json::as_u64).unwrap_or_default();
         // Nothing is the duration of tokens without an end.
-        let until = (lasts > 0).then(|| Instant::now().checked_add(Duration::from_secs(lasts) * 4 / 5)).flatten();
+        let until =
+            (lasts > 0).then(|| Instant::now().checked_add(Duration::from_secs(lasts) * 4 / 5)).flatten();
         let secret = Arc::new(Secret::new(secret));
         self.kept().token = Some(Token { secret: Arc::clone(&secret), until });
         Ok(secret)
@@ -159,7 +161,8 @@ impl Vault {
         // The agent's protection against requests that somebody was talked into.
         request = request.header("x-vault-request", "true");
         if let Some(token) = token {
-            request = request.header("x-vault-token", sensitive(token.expose()).ok_or("the token does not fit")?);
+            request =
+                request.header("x-vault-token", sensitive(token.expose()).ok_or("the token does not fit")?);
         }
         if let Some(namespace) = &self.namespace {
             request = request.header("x-vault-namespace", namespace);

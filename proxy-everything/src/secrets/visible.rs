@@ -117,11 +117,7 @@ mod tests {
 
     fn shared(hidden_files: &[&Path], kept: &[&str]) -> Visible {
         let hidden = hidden_files.iter().map(|path| fs::canonicalize(path).unwrap()).collect();
-        Visible::shared(
-            BTreeSet::from(["PATH".to_owned()]),
-            hidden,
-            kept.iter().map(PathBuf::from).collect(),
-        )
+        Visible::shared(BTreeSet::from(["PATH".to_owned()]), hidden, kept.iter().map(PathBuf::from).collect())
     }
 
     fn check(visible: &Visible, path: &Path) -> Result<(), String> {
