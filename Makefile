@@ -27,7 +27,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/rusty-vault lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -102,6 +102,13 @@ target/aws-sigv4:
 	$(CARGO) vendor --quiet --manifest-path $@.part/Cargo.toml $@.part/vendor > /dev/null
 	mv $@.part/vendor/aws-sigv4/aws-signing-test-suite $@
 	rm -rf $@.part
+# Servers that hand out secrets: an OAuth server's and a GitHub app's parts.
+target/token-servers: setup-test
+	[ -x $@/bin/python ] || { python3 -m venv $@ && $@/bin/pip install -q authlib==1.9.9 flask==3.1.3 pyjwt==2.15.1; }
+
+# Another's Vault. It is no part of the product, and its TLS is none of ours.
+target/rusty-vault: setup-test
+	[ -x $@/bin/rvault ] || $(CARGO) install --locked --version 0.2.1 --root $@ --target-dir target/rusty-vault-build rusty_vault
 
 include handlers/languages.mk
 

@@ -9,8 +9,8 @@ mod limits;
 mod load;
 mod roots;
 mod scripts;
-mod secrets;
 mod stores;
+mod trusted;
 
 use std::{
     collections::BTreeMap,
@@ -28,8 +28,8 @@ pub use limits::Limits;
 pub use load::{Handling, handling};
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
-pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 pub use stores::{OpenStores, Opened, Stores, make_store_paths};
+pub use trusted::trusted_files;
 
 use crate::{
     audit::Used,
@@ -37,6 +37,7 @@ use crate::{
     dns::Bounds,
     in_force::{InForce, Rules},
     instance::Fakes,
+    secrets::{self, Slots, Visible},
     tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
@@ -139,7 +140,7 @@ pub struct Elsewhere {
 /// What all generations of an instance have in common.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The instance.
+    /// Which instance it is.
     pub who: InstanceFacts<'a>,
     /// What its workload holds in the place of secrets.
     pub fakes: &'a Fakes,
@@ -149,6 +150,8 @@ pub struct Surroundings<'a> {
     pub visible: &'a Visible,
     /// By whom upstreams are verified.
     pub roots: &'a Roots,
+    /// What secrets were read.
+    pub secrets: &'a Slots,
     /// What handlers keep between calls.
     pub stores: &'a Stores,
     /// What waits to be told to tails.
@@ -193,15 +196,12 @@ impl Generation {
         let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
-        let secrets = secrets::read(&document, surroundings.visible)?;
         let roots = load::roots(&document, surroundings)?;
-        let stores =
-            surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
+        let secrets::Opened { slots, stores } = load::secrets(&document, surroundings, &roots)?;
         let granted = Granted { stores: &stores, kept: surroundings.stores };
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
-        let credentials =
-            Credentials::new(&document.parsed, &secrets, surroundings.fakes, &surroundings.who)?;
+        let credentials = Credentials::new(&document.parsed, &slots, surroundings.fakes, &surroundings.who)?;
         let handling = handling(&policy, &document, &scripts)?;
         let tails = scripts.tails(&document.parsed, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));

@@ -8,7 +8,7 @@ mod scrubbers;
 use std::{collections::BTreeMap, sync::Arc};
 
 use handlers::{
-    Secret, Secrets, Style, Use,
+    Secrets, Style, Use,
     credentials::{Place, Placeholder, Placeholders},
 };
 use policy::{Document, InstanceFacts, Policy, RequestFacts, Rule};
@@ -16,7 +16,7 @@ use policy::{Document, InstanceFacts, Policy, RequestFacts, Rule};
 pub use networks::Networks;
 pub use play::{InPlay, Readers, Unread};
 
-use crate::{audit::SecretUse, config::ConfigError, error::ExchangeError, instance::Fakes};
+use crate::{audit::SecretUse, config::ConfigError, error::ExchangeError, instance::Fakes, secrets::Slot};
 use scrubbers::Scrubbers;
 
 /// The secrets of one generation.
@@ -29,7 +29,7 @@ pub struct Credentials {
 
 /// One secret.
 struct Held {
-    value: Arc<Secret>,
+    slot: Arc<Slot>,
     /// Whether a program may have it that serves no request.
     is_free: bool,
     is_scrubbed: bool,
@@ -62,7 +62,11 @@ impl Wanted<'_> {
     async fn values(&self) -> Result<Secrets, ExchangeError> {
         let mut values = Vec::with_capacity(self.held.len());
         for (name, held) in &self.held {
-            values.push((Arc::clone(name), Arc::clone(&held.value)));
+            let value = held.slot.value().await.map_err(|error| {
+                tracing::warn!(%error, "a request is refused: a secret has no value");
+                ExchangeError::SecretUnavailable
+            })?;
+            values.push((Arc::clone(name), value));
         }
         Ok(values.into_iter().collect())
     }
@@ -72,14 +76,14 @@ impl Credentials {
     /// What there is at the start of a generation.
     pub fn new(
         document: &Document,
-        values: &BTreeMap<String, Arc<Secret>>,
+        slots: &BTreeMap<String, Arc<Slot>>,
         fakes: &Fakes,
         who: &InstanceFacts<'_>,
     ) -> Result<Self, ConfigError> {
         let held = |(name, secret): (&String, &policy::Secret)| {
             let is_free = secret.hosts.is_none() && secret.is_for(who);
-            let value = Arc::clone(values.get(name)?);
-            Some((Arc::from(name.as_str()), Held { value, is_free, is_scrubbed: secret.scrub }))
+            let slot = Arc::clone(slots.get(name)?);
+            Some((Arc::from(name.as_str()), Held { slot, is_free, is_scrubbed: secret.scrub }))
         };
         let mut placeholders = Vec::new();
         for (name, secret) in &document.secrets {

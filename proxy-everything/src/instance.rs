@@ -23,10 +23,11 @@ pub use kept::KeptOverrides;
 use crate::{
     audit::{AuditLog, Tally},
     capture::Mode,
-    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings},
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
+    secrets::{Slots, Visible},
     tail::Queues,
     tls::TlsOpener,
 };
@@ -64,6 +65,7 @@ pub struct Instance {
     engine: Arc<LazyEngine>,
     visible: Visible,
     roots: Roots,
+    secrets: Slots,
     stores: Stores,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
@@ -196,13 +198,14 @@ impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
-        let (stores, queues) = (Stores::default(), Queues::default());
+        let (secrets, stores, queues) = (Slots::default(), Stores::default(), Queues::default());
         let surroundings = Surroundings {
             who: InstanceFacts { id: &parts.id, class: &parts.class },
             fakes: &parts.fakes,
             engine: &parts.engine,
             visible: &parts.visible,
             roots: &roots,
+            secrets: &secrets,
             stores: &stores,
             queues: &queues,
             bounds: &bounds,
@@ -226,6 +229,7 @@ impl Instance {
             engine: parts.engine,
             visible: parts.visible,
             roots,
+            secrets,
             stores,
             queues,
             fakes: parts.fakes,
@@ -299,10 +303,10 @@ impl Instance {
         let Some((document, overrides)) = change(&current)? else {
             return Ok(Changed::Nothing(current.number()));
         };
-        let Self { fakes, engine, visible, roots, stores, queues, bounds, in_force, .. } = self;
+        let Self { fakes, engine, visible, roots, secrets, stores, queues, bounds, in_force, .. } = self;
         let who = self.facts();
         let surroundings =
-            Surroundings { who, fakes, engine, visible, roots, stores, queues, bounds, in_force };
+            Surroundings { who, fakes, engine, visible, roots, secrets, stores, queues, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()

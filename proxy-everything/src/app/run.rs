@@ -23,11 +23,12 @@ use crate::{
     cache::CacheDir,
     capture::{self, Captured, Seal, Writable},
     cli::RunOptions,
-    config::{self, Document, LazyEngine, Part, Shared, Visible},
+    config::{self, Document, LazyEngine, Part},
     environment,
     hidden::Hidden,
     instance::{Fakes, Instance, Parts},
     publish::{MAX_INWARD, Publish, Published},
+    secrets::{self, Visible},
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
@@ -73,26 +74,22 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
-    let secrets = config::secret_variables(&document);
+    let variables = secrets::variables(document.parsed());
+    let who = InstanceFacts { id: &id, class: &options.class };
     let stores = config::make_store_paths(&document)?;
-    let hidden_files = config::secret_files(&document).into_iter().chain(stores).collect();
+    let hidden_files = secrets::files(document.parsed(), &who).into_iter().chain(stores).collect();
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
     let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
-    let mut environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
+    let mut environment = environment::for_workload(std::env::vars_os(), &variables, &hidden.kept);
     // What stands for a secret may have its variable's name, and is no secret: it is put in below.
-    let visible = Visible::Shared(Shared {
-        variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
-        hidden_files,
-        kept: hidden.kept.clone(),
-    });
+    let variables = environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect();
+    let visible = Visible::shared(variables, hidden_files, hidden.kept.clone());
+    let fakes = Fakes::default();
+    let placeholders = fakes.of(document.parsed(), &who).map_err(|error| in_file(&files, &error))?;
+    environment::put(&mut environment, &placeholders);
 
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
-    let fakes = Fakes::default();
-    let placeholders = fakes
-        .of(document.parsed(), &InstanceFacts { id: &id, class: &options.class })
-        .map_err(|error| in_file(&files, &error))?;
-    environment::put(&mut environment, &placeholders);
     let ca = InstanceCa::new(&id, UnixTime::now()).context("cannot make the instance CA")?;
     let kept = state.kept_overrides(&id);
     let overrides = kept.as_ref().map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();

@@ -1,10 +1,10 @@
 //! Making the parts of a generation: handler chains with their secrets, and the upstream pool with its roots. Receives a parsed
-//! document, hands on what exchanges use. Of all the configuration's modules only this one and `secrets` read files.
+//! document, hands on what exchanges use. Of all the configuration's modules only this one reads files.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use handlers::{Chain, Deny, Handler, Kind, Named, Respond};
+use handlers::{Chain, Deny, Handler, Kind, Named, Respond, Secret};
 use http::StatusCode;
 use policy::{HandlerSource, Policy};
 use rustls::RootCertStore;
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     in_force::{InForce, Rules},
+    secrets,
     upstream::Upstream,
 };
 
@@ -58,6 +59,18 @@ pub fn handling(
     };
     let bound = policy.bindings().iter().map(bound).collect::<Result<_, _>>()?;
     Ok(Handling { bound, named: named.into_values().collect() })
+}
+
+/// The secrets and the stores, open.
+pub(super) fn secrets(
+    document: &Document,
+    surroundings: Surroundings<'_>,
+    roots: &Arc<RootCertStore>,
+) -> Result<secrets::Opened, ConfigError> {
+    let Surroundings { who, visible, stores, .. } = surroundings;
+    let open =
+        |values: &BTreeMap<String, Arc<Secret>>| stores.open(&document.parsed.stores, values, roots, visible);
+    surroundings.secrets.open(&document.parsed, secrets::Surroundings { who, visible, roots }, open)
 }
 
 /// By whom upstreams are verified.
