@@ -18,7 +18,7 @@ pub(super) fn forms(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
     all.extend(url(value));
     all.extend(html(value));
     all.extend([hex(value, Digits::Lower), hex(value, Digits::Upper)]);
-    all.extend((0..3).flat_map(|before| base64(value, before)));
+    all.extend([&b""[..], b"?", b"??"].into_iter().flat_map(|before| base64(value, before)));
     let mut found: Vec<_> = all.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect();
     found.push(Zeroizing::new(value.encode_utf16().flat_map(u16::to_le_bytes).collect()));
     found.push(Zeroizing::new(value.encode_utf16().flat_map(u16::to_be_bytes).collect()));
@@ -113,11 +113,10 @@ fn hex(value: &str, digits: Digits) -> String {
     })
 }
 
-/// The digits that depend on the value alone when `before` bytes stand before it, modulo 3, and anything stands behind.
-fn base64(value: &str, before: usize) -> Vec<String> {
-    let bytes: Zeroizing<Vec<u8>> =
-        Zeroizing::new([[0; 2].get(..before.min(2)).unwrap_or_default(), value.as_bytes()].concat());
-    let first = (8 * before).div_ceil(6);
+/// The digits that depend on the value alone, when these bytes or others stand before it and anything behind.
+fn base64(value: &str, before: &[u8]) -> Vec<String> {
+    let bytes = Zeroizing::new([before, value.as_bytes()].concat());
+    let first = (8 * before.len()).div_ceil(6);
     let end = 8 * bytes.len() / 6;
     [BASE64, BASE64URL]
         .iter()

@@ -89,5 +89,6 @@ fn gzip() -> Decompress {
 
 /// RFC 1950, 2.2: method 8, and a check of the two bytes.
 fn is_zlib(head: [u8; 2]) -> bool {
-    head[0] & 0x0f == 8 && u16::from_be_bytes(head).is_multiple_of(31)
+    let [method, _] = head;
+    method & 0x0f == 8 && u16::from_be_bytes(head).is_multiple_of(31)
 }
