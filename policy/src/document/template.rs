@@ -95,7 +95,7 @@ pub struct InstanceFacts<'a> {
 
 /// An id or a class that cannot stand in a path or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` cannot stand for `${{{place}}}`: it is empty, or holds `/`, `..` or a control character", clip(.value))]
+#[error("`{}` cannot stand for `${{{place}}}`: it is empty, or holds `..`, a control character or one of `/\\?#%`", clip(.value))]
 pub struct InstanceTextError {
     place: &'static str,
     value: String,
@@ -174,9 +174,12 @@ impl InstanceText {
     }
 }
 
+/// What divides paths and URLs, or is read as something else in them.
+const DIVIDERS: [char; 5] = ['/', '\\', '?', '#', '%'];
+
 /// An id comes from whoever started the workload: it must stay one segment of whatever it is put into.
 fn segment<'a>(place: &'static str, value: &'a str) -> Result<&'a str, InstanceTextError> {
-    let bad = value.is_empty() || value == "." || value.contains("..") || value.contains('/');
+    let bad = value.is_empty() || value == "." || value.contains("..") || value.contains(DIVIDERS);
     if bad || value.chars().any(char::is_control) {
         return Err(InstanceTextError { place, value: value.to_owned() });
     }

@@ -136,6 +136,10 @@ fn who_a_text_is_for() {
         ("..", "c", None),
         ("a..b", "c", None),
         ("a/b", "c", None),
+        ("a\\b", "c", None),
+        ("a?b", "c", None),
+        ("a", "#", None),
+        ("%2e", "c", None),
         ("i", "c\n", None),
         ("i\0", "c", None),
     ] {
