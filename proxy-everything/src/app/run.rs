@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Child, ExitStatus, Stdio},
@@ -23,7 +24,7 @@ use crate::{
     cache::CacheDir,
     capture::{self, Captured, Seal, Writable},
     cli::RunOptions,
-    config::{self, Document, LazyEngine, Part},
+    config::{self, ConfigError, Document, LazyEngine, Part},
     environment,
     hidden::Hidden,
     instance::{Fakes, Instance, Parts},
@@ -84,9 +85,7 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     // What stands for a secret may have its variable's name, and is no secret: it is put in below.
     let variables = environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect();
     let visible = Visible::shared(variables, hidden_files, hidden.kept.clone());
-    let fakes = Fakes::default();
-    let placeholders = fakes.of(document.parsed(), &who).map_err(|error| in_file(&files, &error))?;
-    environment::put(&mut environment, &placeholders);
+    let fakes = placeholders(&document, &who, &mut environment).map_err(|error| in_file(&files, &error))?;
 
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
@@ -125,6 +124,17 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
             Err(error.into())
         }
     }
+}
+
+/// Makes what the command holds in the place of secrets, and puts it into its environment.
+fn placeholders(
+    document: &Document,
+    who: &InstanceFacts<'_>,
+    environment: &mut Vec<(OsString, OsString)>,
+) -> Result<Fakes, ConfigError> {
+    let fakes = Fakes::default();
+    environment::put(environment, &fakes.of(document.parsed(), who)?);
+    Ok(fakes)
 }
 
 fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {
