@@ -27,7 +27,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/rusty-vault lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -90,9 +90,25 @@ $(CLIENT)/node_modules: $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm install --ignore-scripts --no-save --no-audit --no-fund
 	touch $@
 
-# An S3 server that checks signatures.
+# An S3 server that checks signatures, and with it others' ways of making signatures and checking tokens.
 target/moto: setup-test
 	[ -x $@/bin/moto_server ] || { python3 -m venv $@ && $@/bin/pip install -q 'moto[server]==5.2.5'; }
+
+# AWS's own examples of signatures: they come with its library for Rust, of which nothing is built.
+target/aws-sigv4:
+	rm -rf $@.part && mkdir -p $@.part/src && touch $@.part/src/lib.rs
+	printf '%s\n' '[workspace]' '[package]' 'name = "examples"' 'version = "0.0.0"' 'edition = "2024"' '[dependencies]' \
+	  'aws-sigv4 = { version = "=1.6.4", default-features = false }' > $@.part/Cargo.toml
+	$(CARGO) vendor --quiet --manifest-path $@.part/Cargo.toml $@.part/vendor > /dev/null
+	mv $@.part/vendor/aws-sigv4/aws-signing-test-suite $@
+	rm -rf $@.part
+# Servers that hand out secrets: an OAuth server's and a GitHub app's parts.
+target/token-servers: setup-test
+	[ -x $@/bin/python ] || { python3 -m venv $@ && $@/bin/pip install -q authlib==1.9.9 flask==3.1.3 pyjwt==2.15.1; }
+
+# Another's Vault. It is no part of the product, and its TLS is none of ours.
+target/rusty-vault: setup-test
+	[ -x $@/bin/rvault ] || $(CARGO) install --locked --version 0.2.1 --root $@ --target-dir target/rusty-vault-build rusty_vault
 
 include handlers/languages.mk
 

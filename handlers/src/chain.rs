@@ -8,8 +8,9 @@ use std::sync::Arc;
 use http::Request;
 
 use crate::{
-    Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script,
+    Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script, Sign,
     script::{Filtered, RequestHead},
+    uses::Use,
 };
 
 /// One handler: built-in or a WebAssembly component.
@@ -20,6 +21,8 @@ pub enum Handler {
     Inject(Inject),
     /// Answers.
     Respond(Respond),
+    /// Signs.
+    Sign(Sign),
     /// Runs a program.
     Script(Script),
 }
@@ -53,13 +56,15 @@ impl Chain {
         self.rest().iter().map(AsRef::as_ref)
     }
 
-    /// Whether a secret may leave through this chain, so that only a verified upstream will do.
-    pub fn holds_secrets(&self) -> bool {
-        self.rest().iter().any(|named| match &named.handler {
-            Handler::Inject(inject) => inject.holds_secrets(),
-            Handler::Script(script) => script.holds_secrets(),
-            Handler::Deny(_) | Handler::Respond(_) => false,
-        })
+    /// The secrets that may leave through this chain, and where.
+    pub fn uses(&self) -> Vec<Use> {
+        let of = |named: &Arc<Named>| match &named.handler {
+            Handler::Inject(inject) => inject.uses(),
+            Handler::Script(script) => script.uses(),
+            Handler::Sign(sign) => sign.uses(),
+            Handler::Deny(_) | Handler::Respond(_) => Vec::new(),
+        };
+        self.rest().iter().flat_map(of).collect()
     }
 
     /// Sends a request, whose URI must be absolute, through the chain.
@@ -73,7 +78,8 @@ impl Chain {
             match &named.handler {
                 Handler::Deny(deny) => return Ok(denied(deny, &named.name)),
                 Handler::Respond(respond) => return Ok(Outcome::Response(respond.response())),
-                Handler::Inject(inject) => inject.apply(request.headers_mut()),
+                Handler::Inject(inject) => inject.apply(&mut request, &context.secrets)?,
+                Handler::Sign(sign) => sign.note(&mut request),
                 Handler::Script(script) if script.kind() != Kind::Filter => {
                     return script.run(request, context, self.behind(position), upstream).await;
                 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::Logs;
+use crate::{Logs, Secrets};
 
 /// What went wrong while a body was read or a request was fetched; the proxy downcasts it to its own error.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -51,6 +51,8 @@ pub struct Context {
     pub source: SocketAddr,
     /// Takes what the handlers write.
     pub logs: Logs,
+    /// The secrets that may be used in it.
+    pub secrets: Secrets,
 }
 
 /// How a chain ended when nothing failed.

@@ -16,6 +16,12 @@ pub enum HandlerError {
     /// The fetch behind the chain failed: the proxy's own error, to be downcast by it.
     #[error("fetch failed: {0}")]
     Fetch(#[source] BodyError),
+    /// A secret that a handler needs is not there.
+    #[error("secret {0} is missing")]
+    NoSecret(Arc<str>),
+    /// A secret's value cannot stand where a handler puts it.
+    #[error("a secret cannot stand in {0}")]
+    BadSecret(&'static str),
     /// A script failed.
     #[error("handler {handler}: {fault}")]
     Script {
@@ -54,6 +60,7 @@ impl HandlerError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Fetch(_) => StatusCode::BAD_GATEWAY,
+            Self::NoSecret(_) | Self::BadSecret(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Script { fault, .. } => fault.status(),
         }
     }
@@ -62,14 +69,15 @@ impl HandlerError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Fetch(_) => "upstream_failed",
+            Self::NoSecret(_) | Self::BadSecret(_) => "secret_unavailable",
             Self::Script { fault, .. } => fault.kind(),
         }
     }
 
-    /// The name of the script that failed; none when the fetch behind the chain did.
+    /// The name of the script that failed; none when something else did.
     pub fn handler(&self) -> Option<&str> {
         match self {
-            Self::Fetch(_) => None,
+            Self::Fetch(_) | Self::NoSecret(_) | Self::BadSecret(_) => None,
             Self::Script { handler, .. } => Some(handler),
         }
     }

@@ -1,41 +1,69 @@
-//! The built-in handler that adds headers, usually credentials.
+//! The built-in handler that adds headers and parameters of the query, usually credentials.
 //!
 //! Receives the head of a request and changes it in place: whatever the workload itself sent under an injected name
-//! goes first. A name is also taken for the same when it differs only by `_` for `-`, because servers behind CGI
-//! cannot tell the two apart and would join or prefer the workload's value.
+//! goes first. A header's name is also taken for the same when it differs only by `_` for `-`, because servers behind CGI
+//! cannot tell the two apart and would join or prefer the workload's value. Values are made for each request, of the values
+//! that the secrets have then.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
+mod query;
+mod value;
 
-/// Sets headers on the request and removes the workload's own headers of those names.
-#[derive(Debug, Clone)]
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Request, Uri, header::Entry, uri::PathAndQuery};
+
+pub use self::value::{Part, Template, Value};
+use crate::{
+    Body, HandlerError, Secrets,
+    uses::{Place, Style, Use},
+};
+
+/// Sets headers and parameters of the query, and removes the workload's own of those names.
+#[derive(Debug, Clone, Default)]
 pub struct Inject {
-    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Each name once, in lower case, with what is sent under it.
+    pub headers: Vec<(HeaderName, Value)>,
+    /// Each name once, with what is sent under it.
+    pub query: Vec<(String, Template)>,
 }
 
 impl Inject {
-    /// Takes the headers to set. Values that hold a secret must be marked sensitive: `Debug` does not show those, HPACK does not
-    /// index them, and they are only sent over TLS.
-    pub fn new(headers: HeaderMap) -> Self {
-        let mut injected = Vec::with_capacity(headers.len());
-        let mut current = None;
-        for (name, value) in headers {
-            // `HeaderMap` names only the first of several values of one name.
-            current = name.or(current);
-            injected.extend(current.clone().map(|name| (name, value)));
+    /// The secrets that it sends, and where.
+    pub(crate) fn uses(&self) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for (name, value) in &self.headers {
+            let place = Place::Header(name.clone());
+            let of = |secret: &Arc<str>| Use::new(secret, value.style(), place.clone());
+            uses.extend(value.secrets().into_iter().map(of));
         }
-        Self { headers: injected }
+        for (name, value) in &self.query {
+            let place = Place::Query(name.as_str().into());
+            uses.extend(value.secrets().map(|secret| Use::new(secret, Style::Query, place.clone())));
+        }
+        uses
     }
 
-    /// Whether any value is a secret.
-    pub(crate) fn holds_secrets(&self) -> bool {
-        self.headers.iter().any(|(_, value)| value.is_sensitive())
-    }
-
-    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+    /// Changes the head, or says which secret is missing or cannot stand where it should.
+    pub(crate) fn apply(&self, request: &mut Request<Body>, secrets: &Secrets) -> Result<(), HandlerError> {
+        let headers = request.headers_mut();
         self.remove_own(headers);
         for (name, value) in &self.headers {
-            headers.append(name, value.clone());
+            headers.append(name, value.made(secrets)?);
         }
+        if self.query.is_empty() { Ok(()) } else { self.set_query(request.uri_mut(), secrets) }
+    }
+
+    fn set_query(&self, uri: &mut Uri, secrets: &Secrets) -> Result<(), HandlerError> {
+        let mut changed =
+            query::without(uri, |name| self.query.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(name)));
+        for (name, value) in &self.query {
+            query::append(&mut changed, name, &value.made(secrets)?);
+        }
+        let mut parts = std::mem::take(uri).into_parts();
+        let changed = PathAndQuery::from_maybe_shared(changed);
+        parts.path_and_query = Some(changed.map_err(|_| HandlerError::BadSecret("the query"))?);
+        *uri = Uri::from_parts(parts).map_err(|_| HandlerError::BadSecret("the query"))?;
+        Ok(())
     }
 
     fn remove_own(&self, headers: &mut HeaderMap) {
@@ -60,75 +88,4 @@ fn same_to_cgi(left: &HeaderName, right: &HeaderName) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
-
-    fn map(pairs: Pairs<'_>) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
-            .collect()
-    }
-
-    fn listed(headers: &HeaderMap) -> Vec<String> {
-        let mut all: Vec<String> =
-            headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
-        all.sort();
-        all
-    }
-
-    #[test]
-    fn the_workloads_own_header_goes_first() {
-        let cases: &[(Pairs<'_>, &[&str])] = &[
-            (&[], &["x-api-key=S"]),
-            (&[("accept", "*/*")], &["accept=*/*", "x-api-key=S"]),
-            (&[("X-Api-Key", "mine")], &["x-api-key=S"]),
-            (&[("x_api_key", "mine")], &["x-api-key=S"]),
-            (&[("x-api_key", "mine"), ("x_api-key", "too")], &["x-api-key=S"]),
-            (&[("x-api-key2", "other")], &["x-api-key2=other", "x-api-key=S"]),
-        ];
-        for (sent, expected) in cases {
-            let mut headers = map(sent);
-            Inject::new(map(&[("x-api-key", "S")])).apply(&mut headers);
-            let mut expected: Vec<String> = expected.iter().map(|line| (*line).to_owned()).collect();
-            expected.sort();
-            assert_eq!(listed(&headers), expected, "{sent:?}");
-        }
-    }
-
-    #[test]
-    fn repeated_values_of_the_workload_all_go() {
-        let mut headers = map(&[("cookie", "a")]);
-        headers.append("cookie", HeaderValue::from_static("b"));
-        Inject::new(map(&[("cookie", "S")])).apply(&mut headers);
-        assert_eq!(listed(&headers), ["cookie=S"]);
-    }
-
-    #[test]
-    fn several_values_of_one_name_are_all_injected_and_stay_sensitive() {
-        let mut several = map(&[("x-a", "1"), ("x-b", "3")]);
-        several.append("x-a", HeaderValue::from_static("2"));
-        several.iter_mut().for_each(|(_, value)| value.set_sensitive(true));
-        let mut headers = HeaderMap::new();
-        Inject::new(several).apply(&mut headers);
-        assert_eq!(listed(&headers), ["x-a=1", "x-a=2", "x-b=3"]);
-        assert!(headers.values().all(HeaderValue::is_sensitive));
-    }
-
-    proptest! {
-        /// However the workload spells the name, the upstream sees exactly one header of it, and it is ours.
-        #[test]
-        fn exactly_one_survives(spellings in proptest::collection::vec("[xX][-_][aA][-_][bB]", 0..6)) {
-            let mut headers = HeaderMap::new();
-            for spelling in &spellings {
-                headers.append(spelling.parse::<HeaderName>().unwrap(), HeaderValue::from_static("mine"));
-            }
-            Inject::new(map(&[("x-a-b", "S")])).apply(&mut headers);
-            prop_assert_eq!(listed(&headers), vec!["x-a-b=S".to_owned()]);
-        }
-    }
-}
+mod tests;

@@ -9,26 +9,33 @@
 
 mod chain;
 mod contract;
+pub mod credentials;
 mod deny;
 mod error;
 mod inject;
 mod inspect;
+pub mod jwt;
 mod logs;
 mod rate;
 mod respond;
 mod script;
 mod secret;
+pub mod sign;
+mod signing;
 mod store;
+mod uses;
 
 pub use chain::{Chain, Handler, Named};
 pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome, Upgrade};
 pub use deny::Deny;
 pub use error::{Fault, HandlerError, LoadError};
-pub use inject::Inject;
+pub use inject::{Inject, Part, Template, Value};
 pub use inspect::{Inspection, Kind, inspect};
 pub use logs::{Event, Level, Line, Logs};
 pub use rate::RateLimit;
 pub use respond::Respond;
 pub use script::{Cache, Counts, Engine, KeyValueGrant, Scope, Script, ScriptLimits, ScriptSettings};
-pub use secret::Secret;
+pub use secret::{Secret, Secrets};
+pub use signing::{Sign, signed};
 pub use store::{Blobs, KeyPage, KeyValue, Object, ObjectPage, Span, StoreError, Storing};
+pub use uses::{Place, Style, Use};

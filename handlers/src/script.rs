@@ -28,7 +28,11 @@ mod task;
 mod ticker;
 mod wasi_http;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ::http::Request;
 use tokio::{runtime::Handle, sync::oneshot};
@@ -45,7 +49,8 @@ pub use self::{
     keyvalue::{KeyValueGrant, Scope},
 };
 use crate::{
-    Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Kind, Outcome, RateLimit, Secret,
+    Blobs, Body, Chain, Context, Event, Fault, Fetch, HandlerError, Kind, Outcome, Place, RateLimit, Style,
+    Use,
 };
 
 /// A component, loaded, with its own settings and instances. A clone shares the instances.
@@ -66,8 +71,8 @@ pub struct ScriptSettings {
     pub name: Arc<str>,
     /// The handler's parameters (`ctx.params`).
     pub params: serde_json::Value,
-    /// The secrets that this handler may read (`env.NAME`); no other can be named.
-    pub secrets: BTreeMap<String, Arc<Secret>>,
+    /// The names of the secrets that this handler may read (`env.NAME`), of those that its exchange has.
+    pub secrets: BTreeSet<Arc<str>>,
     /// Plain settings.
     pub config: BTreeMap<String, String>,
     /// The key-value stores that it may open.
@@ -90,7 +95,7 @@ impl ScriptSettings {
         Self {
             name: name.into(),
             params: serde_json::Value::Null,
-            secrets: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             config: BTreeMap::new(),
             keyvalue: Vec::new(),
             blobs: BTreeMap::new(),
@@ -135,9 +140,11 @@ impl Script {
         self.hash
     }
 
-    /// Whether the component can read any secret.
-    pub(crate) fn holds_secrets(&self) -> bool {
-        !self.settings.secrets.is_empty()
+    /// The secrets that the component can read.
+    pub fn uses(&self) -> Vec<Use> {
+        let place = Place::Handler(self.settings.name.clone());
+        let of = |secret: &Arc<str>| Use::new(secret, Style::Handler, place.clone());
+        self.settings.secrets.iter().map(of).collect()
     }
 
     /// Runs the guest; its fetches go through `rest` on the caller's runtime.

@@ -26,13 +26,12 @@ use guests::{
 };
 use handlers::{
     BodyError, Chain, Deny, Engine, Fault, Handler, HandlerError, Inject, LoadError, Named, Outcome, Respond,
-    ScriptLimits,
+    ScriptLimits, Value,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use support::{
-    ENGINE, Upstream, chain_of, failure, frames, full, get, limits, response, run, settings, text,
-    with_secret,
+    ENGINE, Upstream, chain_of, failure, frames, full, get, limits, response, run, secret, settings, text,
 };
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
@@ -448,8 +447,8 @@ async fn a_failed_fetch_is_reported_as_what_it_was() {
 async fn a_script_is_one_link_of_a_chain() {
     let upstream = Upstream::text("");
     let script = || ENGINE.load(guest(FORWARD).as_bytes(), settings(limits(1000, 10_000))).unwrap();
-    let inject =
-        Inject::new(HeaderMap::from_iter([("x-token".parse().unwrap(), HeaderValue::from_static("S"))]));
+    let header = ("x-token".parse().unwrap(), Value::Plain(HeaderValue::from_static("S")));
+    let inject = Inject { headers: vec![header], query: Vec::new() };
     let named = |name: &str, handler| Arc::new(Named { version: None, name: name.into(), handler });
     let chain = Chain::new(vec![
         named("first", Handler::Script(script())),
@@ -476,12 +475,9 @@ async fn a_script_is_one_link_of_a_chain() {
 
 #[tokio::test]
 async fn a_guests_words_come_without_its_secrets() {
-    let granted = handlers::ScriptSettings {
-        secrets: with_secret("TOKEN", "SEKRIT-1"),
-        ..settings(limits(1000, 10_000))
-    };
+    let granted = handlers::ScriptSettings { secrets: secret("TOKEN"), ..settings(limits(1000, 10_000)) };
     let chain = chain_of(ENGINE.load(guest(FAIL).as_bytes(), granted).unwrap());
-    assert!(chain.holds_secrets());
+    assert_eq!(chain.uses().len(), 1);
     let request =
         Request::builder().method("SEKRIT-1").uri("https://api.example.test/").body(full("")).unwrap();
     let error = run(&chain, request, &Upstream::text("")).await.err().unwrap();

@@ -24,7 +24,7 @@ use handlers::{BodyError, Chain, Deny, Handler, Kind, Named, Outcome, ScriptSett
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use support::{
-    ENGINE, Upstream, chain_of, failure, full, get, limits, response, run, settings, text, with_secret,
+    ENGINE, Upstream, chain_of, failure, full, get, limits, response, run, secret, settings, text,
 };
 
 fn chain(on_request: Option<&str>, on_response: Option<&str>, cpu_ms: u64) -> Chain {
@@ -153,7 +153,7 @@ async fn filters_are_links_like_others() {
 /// What a guest did wrong is told with its own words, and those may hold what it knows.
 #[tokio::test]
 async fn what_is_no_header_is_told_without_the_secret_in_it() {
-    let settings = ScriptSettings { secrets: with_secret("S", "SEKRIT-6"), ..settings(limits(1000, 10_000)) };
+    let settings = ScriptSettings { secrets: secret("S"), ..settings(limits(1000, 10_000)) };
     let chain = chain_of(ENGINE.load(filter(Some(PATH_AS_NAME), None).as_bytes(), settings).unwrap());
     let request = get("https://api.example.test/SEKRIT-6");
     let error = run(&chain, request, &Upstream::text("")).await.err().unwrap();

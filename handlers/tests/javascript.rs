@@ -25,7 +25,7 @@ use handlers::{BodyError, Chain, ScriptLimits, ScriptSettings};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use support::{ENGINE, Upstream, chain_of, full, get, limits, response, run, settings, text, with_secret};
+use support::{ENGINE, Upstream, chain_of, full, get, limits, response, run, secret, settings, text};
 use tokio::sync::Barrier;
 
 fn load(name: &str, settings: ScriptSettings) -> Chain {
@@ -38,8 +38,7 @@ fn example(name: &str) -> Chain {
 
 #[tokio::test]
 async fn token_by_host_adds_the_secret() {
-    let granted =
-        ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-2"), ..settings(limits(1000, 10_000)) };
+    let granted = ScriptSettings { secrets: secret("SECRET"), ..settings(limits(1000, 10_000)) };
     let chain = load("token-by-host", granted);
     let upstream = Upstream::text("private");
     let mut request = get("https://api.example.test/repos?page=1");
@@ -54,10 +53,8 @@ async fn token_by_host_adds_the_secret() {
 
 #[tokio::test]
 async fn a_secret_that_is_not_granted_is_undefined() {
-    let chain = load(
-        "token-by-host",
-        ScriptSettings { secrets: with_secret("OTHER", "SEKRIT-3"), ..settings(limits(1000, 10_000)) },
-    );
+    let chain =
+        load("token-by-host", ScriptSettings { secrets: secret("OTHER"), ..settings(limits(1000, 10_000)) });
     let upstream = Upstream::text("");
     response(&chain, get("https://api.example.test/"), &upstream).await;
     assert_eq!(upstream.seen()[0].headers["x-auth-token"], "undefined");
@@ -143,7 +140,7 @@ async fn workbench(action: &str, body: &'static str, upstream: &Arc<Upstream>) -
 
 fn workbench_chain() -> Chain {
     let limits = ScriptLimits { memory_bytes: 32 << 20, ..limits(2000, 60_000) };
-    let secrets = with_secret("SECRET", "SEKRIT-4");
+    let secrets = secret("SECRET");
     load("workbench", ScriptSettings { params: json!({ "a": [1] }), secrets, ..settings(limits) })
 }
 
@@ -178,7 +175,7 @@ async fn a_guest_knows_its_context_and_only_its_own_secrets() {
     });
     assert_eq!(context, expected);
     let env = workbench("env", "", &upstream).await;
-    assert_eq!(env, r#"{"granted":"SEKRIT-4","other":"undefined","has":true}"#);
+    assert_eq!(env, r#"{"granted":"SEKRIT-2","other":"undefined","has":true}"#);
     assert_eq!(workbench("wait", "", &upstream).await, "done");
 }
 

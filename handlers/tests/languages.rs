@@ -22,7 +22,7 @@ use handlers::{
     Storing,
 };
 use http::{Method, Request, Response, StatusCode};
-use support::{ENGINE, Upstream, chain_of, get, limits, pieces, response, run, settings, text, with_secret};
+use support::{ENGINE, Upstream, chain_of, get, limits, pieces, response, run, secret, settings, text};
 
 const LANGUAGES: [&str; 3] = ["rust", "c", "python"];
 
@@ -40,7 +40,7 @@ fn plain() -> ScriptSettings {
 #[tokio::test]
 async fn inject_adds_the_secret_in_place_of_what_was_sent() {
     for language in LANGUAGES {
-        let granted = ScriptSettings { secrets: with_secret("API_TOKEN", "SEKRIT-4"), ..plain() };
+        let granted = ScriptSettings { secrets: secret("API_TOKEN"), ..plain() };
         let (chain, _) = example(language, "inject", granted);
         let upstream = Upstream::text("private");
         let mut request = get("https://api.example.test/repos?page=1");

@@ -29,7 +29,7 @@ use handlers::{Chain, Event, KeyValueGrant, Level, Line, RateLimit, Scope, Scrip
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use stores::{Files, Values};
-use support::{ENGINE, Upstream, chain_of, context, full, get, limits, response, text, with_secret};
+use support::{ENGINE, Upstream, chain_of, context, full, get, limits, response, secret, text};
 
 const IMPORT: &str = "import { Container, Sandbox, WorkerEntrypoint } from '@proxy-everything/handler';\n";
 
@@ -126,14 +126,13 @@ fn shared(name: &str, store: &Arc<Values>, scope: Scope) -> Vec<KeyValueGrant> {
 async fn a_token_by_host() {
     for (block, after) in [(0, "export { OpenCodeInABox };"), (1, "")] {
         let program = Program { section: "S1", block, before: "", after, ours: "token-by-host" };
-        let (chain, _) = program
-            .chain(|_| ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-5"), ..named("token") });
+        let (chain, _) = program.chain(|_| ScriptSettings { secrets: secret("SECRET"), ..named("token") });
         let upstream = Upstream::text("private");
         let mut request = get("https://github.com/a?b");
         request.headers_mut().insert("x-auth-token", "mine".parse().unwrap());
         assert_eq!(text(response(&chain, request, &upstream).await.into_body()).await, "private");
         let head = upstream.seen().remove(0);
-        assert_eq!(head.headers.get_all("x-auth-token").iter().collect::<Vec<_>>(), ["SEKRIT-5"]);
+        assert_eq!(head.headers.get_all("x-auth-token").iter().collect::<Vec<_>>(), ["SEKRIT-2"]);
         assert_eq!(
             (head.headers["accept"].to_str().unwrap(), head.uri.to_string().as_str()),
             ("*/*", "https://github.com/a?b")

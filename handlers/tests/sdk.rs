@@ -28,8 +28,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stores::{Files, Values};
 use support::{
-    ENGINE, Upstream, chain_of, context, full, get, limits, pieces, response, run, settings, text,
-    with_secret,
+    ENGINE, Upstream, chain_of, context, full, get, limits, pieces, response, run, secret, settings, text,
 };
 use tokio::sync::Notify;
 
@@ -289,7 +288,7 @@ async fn a_tail_hears_of_what_was_refused() {
 
 #[tokio::test]
 async fn a_secret_costs_no_more_for_what_else_there_is() {
-    let granted = ScriptSettings { secrets: with_secret("SECRET", "SEKRIT-5"), ..plain() };
+    let granted = ScriptSettings { secrets: secret("SECRET"), ..plain() };
     let (chain, upstream) = (load("token-by-host", granted), Upstream::text("private"));
     for _ in 0..300 {
         let answer = response(&chain, get("https://api.example.test/"), &upstream).await;

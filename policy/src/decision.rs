@@ -8,7 +8,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
 
-use crate::{Answer, Authority, CanonicalHost, Scheme};
+use crate::{Answer, Authority, CanonicalHost, Scheme, Upgrade};
 
 /// What is known of a request when it is decided.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,16 @@ pub struct RequestFacts<'a> {
     pub method: &'a str,
     /// As it was sent, without the query.
     pub path: &'a str,
+}
+
+impl RequestFacts<'_> {
+    /// The same request over TLS, as a binding with [`Upgrade::Https`] has it, to be decided again; `None` where it has TLS. Another
+    /// port than the default one stays what it is, as it does under HSTS (RFC 6797, section 8.3).
+    pub fn upgraded(self) -> Option<Self> {
+        let plain = Scheme::Http.default_port();
+        let port = if self.port == plain { Scheme::Https.default_port() } else { self.port };
+        (self.scheme == Scheme::Http).then_some(Self { scheme: Scheme::Https, port, ..self })
+    }
 }
 
 /// What becomes of a request.
@@ -146,6 +156,8 @@ pub struct Binding {
     pub handlers: Vec<String>,
     /// What programs among them are handed as their parameters instead of their own.
     pub params: Option<Value>,
+    /// What becomes of requests without TLS.
+    pub upgrade: Upgrade,
 }
 
 /// What is known of a connection once its first bytes are seen.

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Denial, Document, HandlerSource, Overrides, Policy, Reason, SecretSource, StoreSource, Verdict};
+use crate::{
+    Denial, Document, HandlerSource, Overrides, Policy, Reason, Secret, StoreSource, Upgrade, Verdict,
+};
 use witness::{Witness, witnesses};
 
 /// Lines about one host.
@@ -71,7 +73,7 @@ pub fn diff(old: &Document, new: &Document) -> Diff {
 /// What becomes of a request, as far as it is compared.
 #[derive(PartialEq)]
 enum Outcome {
-    Allow { handlers: Vec<String>, params: Option<Value>, monitored: bool },
+    Allow { handlers: Vec<String>, params: Option<Value>, monitored: bool, upgrade: Upgrade },
     Deny(Reason),
 }
 
@@ -79,8 +81,8 @@ impl Outcome {
     fn of(policy: &Policy, witness: &Witness) -> Self {
         match policy.verdict(&witness.facts()) {
             Verdict::Deny(Denial { reason, .. }) => Self::Deny(reason),
-            Verdict::Allow { handlers, params, monitored, .. } => {
-                Self::Allow { handlers, params, monitored: monitored.is_some() }
+            Verdict::Allow { handlers, params, monitored, upgrade, .. } => {
+                Self::Allow { handlers, params, monitored: monitored.is_some(), upgrade }
             }
         }
     }
@@ -88,7 +90,7 @@ impl Outcome {
     fn told(&self) -> String {
         match self {
             Self::Deny(reason) => format!("deny {reason}"),
-            Self::Allow { handlers, params, monitored } => {
+            Self::Allow { handlers, params, monitored, upgrade } => {
                 let through = if handlers.is_empty() {
                     String::new()
                 } else {
@@ -96,7 +98,8 @@ impl Outcome {
                 };
                 let params = params.as_ref().map(|params| format!(" with {params}")).unwrap_or_default();
                 let noted = if *monitored { ", noted" } else { "" };
-                format!("allow{through}{params}{noted}")
+                let over = if *upgrade == Upgrade::Https { " over TLS" } else { "" };
+                format!("allow{over}{through}{params}{noted}")
             }
         }
     }
@@ -161,7 +164,7 @@ fn keys(old: &Document, new: &Document) -> Vec<Difference> {
     let mut say = |text: String| found.push(Difference { change: Change::Other, text });
     // As they are spelled: on which line an entry of `fetch` stands makes no difference.
     changed("handler", &old.handlers, &new.handlers, HandlerSource::to_json, &mut say);
-    changed("secret", &old.secrets, &new.secrets, SecretSource::clone, &mut say);
+    changed("secret", &old.secrets, &new.secrets, Secret::to_json, &mut say);
     changed("store", &old.stores, &new.stores, StoreSource::clone, &mut say);
     for ((name, was), (_, is)) in old.limits.all().into_iter().zip(new.limits.all()) {
         if was != is {

@@ -6,13 +6,17 @@
 
 mod dns;
 mod handler;
+mod inject;
 mod limits;
 mod preset;
 mod print;
 mod read;
 mod rule;
+mod secret;
+mod sign;
 mod source;
 mod store;
+mod template;
 mod unseen;
 mod wasm;
 mod whole;
@@ -25,13 +29,19 @@ use std::{
 };
 
 pub use dns::{Dns, DnsType};
-pub use handler::{HandlerSource, Template, TemplatePart};
+pub use handler::HandlerSource;
+pub use inject::{BasicSource, InjectSource};
 pub use limits::Limits;
 pub use preset::{Preset, presets};
 pub(crate) use print::routes_to_json;
 pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
 pub(crate) use rule::Rules;
-pub use rule::{Answer, Enforcement, Entry, Origin, Route};
+pub use rule::{Answer, Enforcement, Entry, Origin, Route, Upgrade};
+pub use secret::{
+    ClientAuth, CommandSource, GithubAppSource, JwtAlgorithm, JwtBearerSource, OAuth2Source, Place,
+    Placeholder, PlaceholderLook, RedisSource, Secret, SecretSource, VaultAuth, VaultSource,
+};
+pub use sign::{AwsSource, HmacAlgorithm, HmacEncoding, HmacPart, HmacSource, SignSource};
 pub(crate) use source::{
     ComponentWords, Entries, OverrideSource, RouteKeys, RouteWords, RuleWords, Word, WordOr, Words,
     one_or_many, parse, parse_body, some, unknown_key,
@@ -39,6 +49,7 @@ pub(crate) use source::{
 pub(crate) use whole::program;
 
 pub use store::{StoreKind, StoreSource};
+pub use template::{InstanceFacts, InstanceText, InstanceTextError, Template, TemplatePart};
 pub use wasm::{ComponentSource, ContentHash, OnError, RateLimit, WasmSource};
 
 use source::Source;
@@ -72,8 +83,8 @@ pub struct Document {
     pub handlers: BTreeMap<String, HandlerSource>,
     /// The handlers that hear of every finished exchange, each once; all of them are WebAssembly components.
     pub tail: Vec<String>,
-    /// The sources of secrets by name.
-    pub secrets: BTreeMap<String, SecretSource>,
+    /// The secrets by name.
+    pub secrets: BTreeMap<String, Secret>,
     /// Where handlers keep things, by name.
     pub stores: BTreeMap<String, StoreSource>,
     /// Addresses that are used instead of what DNS says.
@@ -120,16 +131,7 @@ impl Document {
     }
 }
 
-type Secrets = BTreeMap<String, SecretSource>;
-
-/// Where a secret's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// The environment variable of this name.
-    Env(String),
-    /// The content of this file.
-    File(PathBuf),
-}
+type Secrets = BTreeMap<String, Secret>;
 
 /// Addresses for a host, as with curl's `--resolve` and `--connect-to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +154,6 @@ pub struct ResolveTarget {
 }
 
 #[cfg(test)]
-pub(crate) use tests::wasm::FULL;
+pub(crate) use tests::{credentials::ALL as CREDENTIALS, wasm::FULL};
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,7 @@ struct Seen {
     refused: u64,
     paths: BTreeSet<String>,
     handlers: BTreeSet<String>,
+    secrets: BTreeSet<String>,
 }
 
 impl Seen {
@@ -53,6 +54,7 @@ impl Seen {
         self.requests += more.requests;
         self.refused += more.refused;
         self.handlers.extend(more.handlers);
+        self.secrets.extend(more.secrets);
         self
     }
 }
@@ -85,6 +87,7 @@ impl Learned {
         seen.refused += u64::from(record.decision == "deny" || record.monitored.is_some());
         seen.paths.insert(url.path);
         seen.handlers.extend(record.handlers.iter().cloned());
+        seen.secrets.extend(record.secrets.iter().map(|secret| secret.name.clone()));
         self.requests += 1;
     }
 
@@ -129,6 +132,7 @@ fn draft_host(text: &mut String, host: &str, methods: &BTreeMap<String, Seen>, c
         sum.requests += seen.requests;
         sum.refused += seen.refused;
         sum.handlers.extend(seen.handlers.iter().cloned());
+        sum.secrets.extend(seen.secrets.iter().cloned());
     }
     // An entry without methods that asks for paths would refuse the ambiguous ones of every method.
     if entries.keys().any(|(paths, _)| paths.is_none()) && entries.keys().any(|(_, listed)| !listed) {
@@ -143,21 +147,21 @@ fn draft_host(text: &mut String, host: &str, methods: &BTreeMap<String, Seen>, c
         } else {
             String::new()
         };
-        let handlers = if sum.handlers.is_empty() {
-            String::new()
-        } else {
-            format!(", through {}", join(&sum.handlers))
+        let named = |how: &str, names: &BTreeSet<String>| match join(names) {
+            names if names.is_empty() => String::new(),
+            names => format!(", {how} {names}"),
         };
+        let (handlers, secrets) = (named("through", &sum.handlers), named("with", &sum.secrets));
         let requests = sum.requests;
         let _ = writeln!(
             text,
-            "  - {{ host: {}{methods}{paths} }}  # {requests} seen{refused}{handlers}",
+            "  - {{ host: {}{methods}{paths} }}  # {requests} seen{refused}{handlers}{secrets}",
             json!(host)
         );
     }
 }
 
-/// Names of handlers go into a comment, and the file that they come from may not be what it should.
+/// Names of handlers and secrets go into a comment, and the file that they come from may not be what it should.
 fn join(names: &BTreeSet<String>) -> String {
     let safe = |name: &String| name.chars().filter(|c| c.is_ascii_graphic()).collect::<String>();
     names.iter().map(safe).collect::<Vec<_>>().join(", ")

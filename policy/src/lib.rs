@@ -3,7 +3,8 @@
 //! Text goes in ([`Document::parse`]) and is either a typed document or a [`Fault`] with its line and column.
 //! [`Policy::compile`] turns the document into indexes; [`Policy::decide`] is asked once per request,
 //! [`Policy::treat`] once per connection, [`Policy::resolves`] once per DNS question, [`Policy::check_answer`] once
-//! per address in its answer and [`Policy::check_address`] once per address about to be dialled.
+//! per address in its answer, [`Policy::check_address`] once per address about to be dialled and [`Policy::secret_use`] once per
+//! secret that a request could carry.
 //! No sockets, files, clock or environment: the same facts always give the same answer.
 //!
 //! ```
@@ -47,9 +48,12 @@ pub use decision::{
 };
 pub use diff::{Change, Diff, Difference, diff};
 pub use document::{
-    Answer, Compat, ComponentSource, ContentHash, Dns, DnsType, Document, Enforcement, Entry, HandlerSource,
-    Limits, OnError, Origin, Part, Preset, RateLimit, ResolveEntry, ResolveTarget, Route, SecretSource,
-    StoreKind, StoreSource, Template, TemplatePart, WasmSource, presets,
+    Answer, AwsSource, BasicSource, ClientAuth, CommandSource, Compat, ComponentSource, ContentHash, Dns,
+    DnsType, Document, Enforcement, Entry, GithubAppSource, HandlerSource, HmacAlgorithm, HmacEncoding,
+    HmacPart, HmacSource, InjectSource, InstanceFacts, InstanceText, InstanceTextError, JwtAlgorithm,
+    JwtBearerSource, Limits, OAuth2Source, OnError, Origin, Part, Place, Placeholder, PlaceholderLook,
+    Preset, RateLimit, RedisSource, ResolveEntry, ResolveTarget, Route, Secret, SecretSource, SignSource,
+    StoreKind, StoreSource, Template, TemplatePart, Upgrade, VaultAuth, VaultSource, WasmSource, presets,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};
@@ -57,6 +61,6 @@ pub use learn::{Denied, Learned};
 pub use overrides::{Overrides, Verb};
 pub use path::PathPattern;
 pub use pattern::{Pattern, PatternError};
-pub use policy::{Named, Policy, Resolution, Served, Step, Verdict, Warning};
+pub use policy::{Named, Policy, Resolution, SecretUse, Served, Step, Verdict, Warning};
 pub use schema::SCHEMA;
 pub use url::{Url, UrlError};

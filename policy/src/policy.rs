@@ -7,12 +7,13 @@ mod explain;
 mod list;
 mod may_pass;
 mod names;
+mod secrets;
 mod treat;
 mod verdict;
 mod warnings;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -28,6 +29,8 @@ use crate::{
 pub use explain::Step;
 use list::{Found, Labelled, List};
 pub use names::{Named, Resolution, Served};
+use secrets::Bound;
+pub use secrets::SecretUse;
 pub use verdict::Verdict;
 pub use warnings::Warning;
 
@@ -43,6 +46,7 @@ pub struct Policy {
     bindings: Vec<Binding>,
     raw: List,
     passthrough: List,
+    secrets: BTreeMap<Arc<str>, Bound>,
     internet: Internet,
     enforcement: Enforcement,
     answer: Option<Arc<Answer>>,
@@ -104,6 +108,7 @@ impl Policy {
             bindings,
             raw: List::new("raw", Labelled::Pattern, &document.raw),
             passthrough: treat::passthrough(&document.passthrough),
+            secrets: secrets::compile(document),
             internet: if document.enable_internet { Internet::Enabled } else { Internet::Disabled },
             enforcement: document.enforcement,
             answer: document.answer.clone().or_else(|| customary(document.compat)),
@@ -253,6 +258,7 @@ impl From<&Route> for Binding {
             pattern: route.entry.pattern.to_string(),
             handlers: route.handlers.clone(),
             params: route.params.clone(),
+            upgrade: route.upgrade,
         }
     }
 }

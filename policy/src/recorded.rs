@@ -15,6 +15,7 @@ pub(crate) struct Recorded {
     pub(crate) protocol: String,
     pub(crate) decision: String,
     pub(crate) handlers: Vec<String>,
+    pub(crate) secrets: Vec<RecordedSecret>,
     pub(crate) method: Option<String>,
     pub(crate) authority: Option<String>,
     pub(crate) monitored: Option<Value>,
@@ -22,6 +23,13 @@ pub(crate) struct Recorded {
     scheme: Option<String>,
     sni: Option<String>,
     path: Option<String>,
+}
+
+/// A secret that a request was sent with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RecordedSecret {
+    pub(crate) name: String,
 }
 
 /// Longest path of a record that is certainly whole, in octets.

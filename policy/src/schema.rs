@@ -73,6 +73,8 @@ mod tests {
     /// The rules about sizes and spelling.
     fn bounds(key: &str, rule: &Value, value: &Value) -> bool {
         match key {
+            "maxItems" => value.as_array().is_none_or(|list| list.len() as u64 <= rule.as_u64().unwrap()),
+            "minProperties" => value.as_object().is_none_or(|map| map.len() as u64 >= rule.as_u64().unwrap()),
             "minItems" => value.as_array().is_none_or(|list| list.len() as u64 >= rule.as_u64().unwrap()),
             "maxProperties" => value.as_object().is_none_or(|map| map.len() as u64 <= rule.as_u64().unwrap()),
             "minLength" => {
@@ -111,6 +113,19 @@ mod tests {
             "^/" => text.starts_with('/'),
             "^[^=]+$" => !text.is_empty() && !text.contains('='),
             "^[0-9A-Fa-f]{64}$" => text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "^[ -~]*$" => text.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+            "\\{[0-9]+\\}" => {
+                let number = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+                number.is_some_and(|(number, _)| {
+                    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+                })
+            }
+            "^[a-z0-9._-]{1,64}$" => {
+                (1..=64).contains(&text.len())
+                    && text.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
+                    })
+            }
             "^[ -~]{1,64}$" => {
                 (1..=64).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
             }
@@ -164,56 +179,89 @@ mod tests {
         let full = crate::document::FULL;
         let printed = Document::parse(full).unwrap().to_json();
         assert_eq!((judge(full), judge(&printed)), (Ok(()), Ok(())), "{printed}");
+        let all = crate::document::CREDENTIALS;
+        let printed = Document::parse(all).unwrap().to_json();
+        assert_eq!((judge(all), judge(&printed)), (Ok(()), Ok(())), "{printed}");
     }
+
+    const FAULTY: &[&str] = &[
+        "allowedHost: []",
+        "allowedHosts: a.test",
+        "allowedHosts: [1]",
+        "allowedHosts: [{ methods: GET }]",
+        "allowedHosts: [{ host: a.test, methods: get }]",
+        "allowedHosts: [{ host: a.test, methods: [] }]",
+        "allowedHosts: [{ host: a.test, paths: [a] }]",
+        "allowedHosts: [{ host: a.test, monitor: true }]",
+        "deniedHosts: [{ host: a.test, answer: { status: 200 } }]",
+        "deniedHosts: [{ host: a.test, path: /a }]",
+        "raw: [{ host: 'a.test:1', methods: GET }]",
+        "enableInternet: yes please",
+        "compat: squid",
+        "presets: [no-such]",
+        "outbound: []",
+        "outbound: { handler: h }",
+        "outboundByHost: [a.test]",
+        "handlers: { h: {} }",
+        "handlers: { h: { deny: {}, respond: {} } }",
+        "handlers: { h: { deny: { status: 200 } } }",
+        "handlers: { '1': { deny: {} } }",
+        "handlers: { h: { deny: {}, calls: 1 } }",
+        "handlers: { h: { wasm: w, sha256: 0f } }",
+        "handlers: { h: { wasm: w, version: '' } }",
+        "handlers: { h: { wasm: w, config: { 'a b': x } } }",
+        "handlers: { h: { wasm: w, config: { a: [x] } } }",
+        "handlers: { h: { wasm: w, keyvalue: [s] } }",
+        "handlers: { h: { wasm: w, rateLimits: { L: { limit: 0, periodMs: 1 } } } }",
+        "handlers: { h: { wasm: w, rateLimits: { L: { limit: 1 } } } }",
+        "handlers: { h: { wasm: w, fetch: [{ host: a.test, name: x }] } }",
+        "handlers: { h: { wasm: w, calls: 10001 } }",
+        "handlers: { h: { wasm: w, onError: passs } }",
+        "tail: h",
+        "stores: { s: {} }",
+        "stores: { s: { memory: {}, file: x } }",
+        "stores: { s: { memory: { size: 1 } } }",
+        "stores: { '1': { memory: {} } }",
+        "stores: { s: { redis: { url: 'http://r.test' } } }",
+        "stores: { s: { redis: {} } }",
+        "stores: { s: { s3: { bucket: ab, region: r, accessKeyId: S, secretAccessKey: S } } }\nsecrets: { S: { env: S } }",
+        "secrets: { S: { env: S, file: S } }",
+        "secrets: { S: { hosts: [a.test] } }",
+        "secrets: { S: { env: S, hosts: [] } }",
+        "secrets: { S: { env: S, hosts: a.test } }",
+        "secrets: { S: { env: S, hosts: [{ host: a.test, name: x }] } }",
+        "secrets: { S: { env: S, instances: [] } }",
+        "secrets: { S: { env: S, scrub: 1 } }",
+        "secrets: { S: { env: S, allowPlaintext: [] } }",
+        "secrets: { S: { env: S, hosts: [a.test], placeholder: false } }",
+        "secrets: { S: { env: S, hosts: [a.test], placeholder: { format: x } } }",
+        "secrets: { S: { env: S, hosts: [a.test], placeholder: { value: short } } }",
+        "secrets: { S: { env: S, hosts: [a.test], placeholder: { in: [header] } } }",
+        "secrets: { S: { command: { run: [] } } }",
+        "secrets: { S: { command: { run: [x], ttlSeconds: 0 } } }",
+        "secrets: { S: { credential: '' } }",
+        "secrets: { T: { env: T }, S: { vault: { address: v.test, path: a, field: f, auth: { token: T } } } }",
+        "secrets: { T: { env: T }, S: { vault: { address: 'https://v.test', path: a, field: f, auth: {} } } }",
+        "secrets: { S: { redis: { key: k } } }",
+        "secrets: { T: { env: T }, S: { oauth2: { clientId: c, clientSecret: T } } }",
+        "secrets: { T: { env: T }, S: { oauth2: { tokenUrl: 'https://a.test', clientId: c, clientSecret: T, clientAuth: jwt } } }",
+        "secrets: { T: { env: T }, S: { jwtBearer: { tokenUrl: 'https://a.test', key: T, issuer: i, algorithm: HS256 } } }",
+        "secrets: { T: { env: T }, S: { githubApp: { appId: 1, installationId: 1, key: T, permissions: { contents: all } } } }",
+        "handlers: { h: { bearer: x, deny: {} } }",
+        "handlers: { h: { basic: { username: u } } }",
+        "handlers: { h: { query: { '': x } } }",
+        "handlers: { h: { sign: {} } }",
+        "handlers: { h: { sign: { aws: { accessKeyId: K } } } }",
+        "handlers: { h: { sign: { hmac: { secret: K, header: x, over: [] } } } }",
+        "outboundByHost: { a.test: { handlers: h, upgrade: tls } }",
+        "limits: { connectTimeoutMs: 0 }",
+        "limits: { connectTimeout: 1 }",
+        "dns: { types: [ANY] }",
+    ];
 
     #[test]
     fn faulty_documents_are_not() {
-        for text in [
-            "allowedHost: []",
-            "allowedHosts: a.test",
-            "allowedHosts: [1]",
-            "allowedHosts: [{ methods: GET }]",
-            "allowedHosts: [{ host: a.test, methods: get }]",
-            "allowedHosts: [{ host: a.test, methods: [] }]",
-            "allowedHosts: [{ host: a.test, paths: [a] }]",
-            "allowedHosts: [{ host: a.test, monitor: true }]",
-            "deniedHosts: [{ host: a.test, answer: { status: 200 } }]",
-            "deniedHosts: [{ host: a.test, path: /a }]",
-            "raw: [{ host: 'a.test:1', methods: GET }]",
-            "enableInternet: yes please",
-            "compat: squid",
-            "presets: [no-such]",
-            "outbound: []",
-            "outbound: { handler: h }",
-            "outboundByHost: [a.test]",
-            "handlers: { h: {} }",
-            "handlers: { h: { deny: {}, respond: {} } }",
-            "handlers: { h: { deny: { status: 200 } } }",
-            "handlers: { '1': { deny: {} } }",
-            "handlers: { h: { deny: {}, calls: 1 } }",
-            "handlers: { h: { wasm: w, sha256: 0f } }",
-            "handlers: { h: { wasm: w, version: '' } }",
-            "handlers: { h: { wasm: w, config: { 'a b': x } } }",
-            "handlers: { h: { wasm: w, config: { a: [x] } } }",
-            "handlers: { h: { wasm: w, keyvalue: [s] } }",
-            "handlers: { h: { wasm: w, rateLimits: { L: { limit: 0, periodMs: 1 } } } }",
-            "handlers: { h: { wasm: w, rateLimits: { L: { limit: 1 } } } }",
-            "handlers: { h: { wasm: w, fetch: [{ host: a.test, name: x }] } }",
-            "handlers: { h: { wasm: w, calls: 10001 } }",
-            "handlers: { h: { wasm: w, onError: passs } }",
-            "tail: h",
-            "stores: { s: {} }",
-            "stores: { s: { memory: {}, file: x } }",
-            "stores: { s: { memory: { size: 1 } } }",
-            "stores: { '1': { memory: {} } }",
-            "stores: { s: { redis: { url: 'http://r.test' } } }",
-            "stores: { s: { redis: {} } }",
-            "stores: { s: { s3: { bucket: ab, region: r, accessKeyId: S, secretAccessKey: S } } }\nsecrets: { S: { env: S } }",
-            "secrets: { S: { env: S, file: S } }",
-            "limits: { connectTimeoutMs: 0 }",
-            "limits: { connectTimeout: 1 }",
-            "dns: { types: [ANY] }",
-        ] {
+        for text in FAULTY {
             assert!(judge(text).is_err(), "{text}");
             let handler = if text.starts_with("handlers") { "" } else { "\nhandlers: { h: { deny: {} } }" };
             assert!(Document::parse(&format!("{text}{handler}")).is_err(), "{text}");

@@ -10,4 +10,4 @@ mod record;
 pub use connection::ConnectionTrail;
 pub use exchange::{ExchangeTrail, Notes};
 pub use log::{AuditLog, Tally, Target};
-pub use record::{Decision, Kind, Protocol, Record, Used, rfc3339};
+pub use record::{Decision, Kind, Protocol, Record, SecretUse, Stray, Used, rfc3339};

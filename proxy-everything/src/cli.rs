@@ -71,6 +71,19 @@ pub enum Verb {
     /// Print the instance CA, or the variables that make programs trust it
     #[command(subcommand)]
     Ca(CaVerb),
+    /// Print what a workload is to be given in the place of secrets, a `NAME=value` line for each variable
+    ///
+    /// `run` sets them by itself. A container that is attached gets them from whoever starts it. They are worth nothing outside of the
+    /// instance.
+    #[command(after_help = PLACEHOLDERS_EXAMPLES)]
+    Placeholders {
+        /// Print all of them as JSON, also those that no variable is named for
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "the group has no text of its own")]
+        which: Which,
+    },
     /// Say which instance runs, under which generation of the policy, and what is wrong with the last change, as JSON
     Status {
         /// Print metrics instead, in Prometheus' text format
@@ -131,6 +144,10 @@ Examples:
   proxy-everything override set-outbound-by-host api.example.com token --instance agent-7
   proxy-everything override set-outbound-handler watch --params '{\"level\": 2}' --all
   proxy-everything override clear";
+
+const PLACEHOLDERS_EXAMPLES: &str = "\
+Example:
+  proxy-everything placeholders --instance agent-7 > fakes.env && docker exec --env-file fakes.env agent-7 COMMAND";
 
 /// Options of `attach` and `sidecar` alike.
 #[derive(Args, Debug)]

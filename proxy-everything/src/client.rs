@@ -24,6 +24,7 @@ use crate::{
     cli::{CaVerb, Format, Which},
     config::{Document, Part},
     environment,
+    instance::Given,
     state::StateDir,
 };
 
@@ -119,6 +120,26 @@ pub fn in_force(which: &Which) -> anyhow::Result<(Document, Overrides)> {
     let document = Document::merge(parts)?;
     let overrides = Overrides::parse(&show("/v1/overrides", which)?, document.parsed())?;
     Ok((document, overrides))
+}
+
+/// How an instance does, as JSON or as metrics.
+pub fn status(metrics: bool, which: &Which) -> anyhow::Result<String> {
+    show(if metrics { "/v1/metrics" } else { "/v1/status" }, which)
+}
+
+/// What a workload is to be given in the place of secrets, as JSON or as lines for its environment.
+pub fn placeholders(json: bool, which: &Which) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        placeholders: Vec<Given>,
+    }
+    let text = show("/v1/placeholders", which)?;
+    if json {
+        return Ok(text);
+    }
+    let Answer { placeholders } = serde_json::from_str(&text)?;
+    let line = |given: Given| given.env.map(|name| format!("{name}={}\n", given.value));
+    Ok(placeholders.into_iter().filter_map(line).collect())
 }
 
 /// Prints what a verb about the CA asks for; DER is not text.

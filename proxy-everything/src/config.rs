@@ -4,12 +4,13 @@
 
 mod engine;
 mod error;
+mod inject;
 mod limits;
 mod load;
 mod roots;
 mod scripts;
-mod secrets;
 mod stores;
+mod trusted;
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +18,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use handlers::{Chain, Named};
-use policy::{BindingId, DnsType, Overrides, Policy, Warning};
+use handlers::{Chain, Named, Use};
+use policy::{BindingId, DnsType, InstanceFacts, Overrides, Policy, Upgrade, Warning};
 use serde::{Deserialize, Serialize};
 
 pub use engine::LazyEngine;
@@ -27,13 +28,16 @@ pub use limits::Limits;
 pub use load::{Handling, handling};
 pub use roots::Roots;
 pub use scripts::{Granted, Scripts};
-pub use secrets::{Shared, Visible, secret_files, secret_variables, trusted_files};
 pub use stores::{OpenStores, Opened, Stores, make_store_paths};
+pub use trusted::trusted_files;
 
 use crate::{
     audit::Used,
+    credentials::Credentials,
     dns::Bounds,
     in_force::{InForce, Rules},
+    instance::Fakes,
+    secrets::{self, Slots, Visible},
     tail::{Queues, Tail},
     upstream::{Resolver, Upstream},
 };
@@ -117,6 +121,7 @@ pub struct Generation {
     overrides: Overrides,
     limits: Limits,
     handling: Handling,
+    credentials: Credentials,
     tails: Vec<Tail>,
     upstream: Upstream,
     elsewhere: BTreeMap<String, Elsewhere>,
@@ -135,12 +140,18 @@ pub struct Elsewhere {
 /// What all generations of an instance have in common.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// Which instance it is.
+    pub who: InstanceFacts<'a>,
+    /// What its workload holds in the place of secrets.
+    pub fakes: &'a Fakes,
     /// Compiles handlers.
     pub engine: &'a LazyEngine,
     /// What the workload has been able to see.
     pub visible: &'a Visible,
     /// By whom upstreams are verified.
     pub roots: &'a Roots,
+    /// What secrets were read.
+    pub secrets: &'a Slots,
     /// What handlers keep between calls.
     pub stores: &'a Stores,
     /// What waits to be told to tails.
@@ -159,12 +170,17 @@ pub struct Bound {
     pub chain: Chain,
     /// What records say of them.
     pub used: Used,
+    /// The secrets that they use.
+    pub uses: Vec<Use>,
+    /// What becomes of plain requests.
+    pub upgrade: Upgrade,
 }
 
 impl Bound {
     /// `chain` for what matches `pattern`.
-    pub fn new(pattern: &str, chain: Chain) -> Self {
-        Self { pattern: pattern.into(), used: Used::of(&chain), chain }
+    pub fn new(pattern: &str, chain: Chain, upgrade: Upgrade) -> Self {
+        let (used, uses) = (Used::of(&chain), chain.uses());
+        Self { pattern: pattern.into(), chain, used, uses, upgrade }
     }
 }
 
@@ -180,13 +196,12 @@ impl Generation {
         let overrides = overrides.under(&document.parsed).map_err(ConfigError::overrides)?;
         let policy = Arc::new(Policy::compile(&document.parsed, &overrides));
         let limits = Limits::from(&document.parsed.limits);
-        let secrets = secrets::read(&document, surroundings.visible)?;
         let roots = load::roots(&document, surroundings)?;
-        let stores =
-            surroundings.stores.open(&document.parsed.stores, &secrets, &roots, surroundings.visible)?;
-        let granted = Granted { secrets: &secrets, stores: &stores, kept: surroundings.stores };
+        let secrets::Opened { slots, stores } = load::secrets(&document, surroundings, &roots)?;
+        let granted = Granted { stores: &stores, kept: surroundings.stores };
         let scripts =
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
+        let credentials = Credentials::new(&document.parsed, &slots, surroundings.fakes, &surroundings.who)?;
         let handling = handling(&policy, &document, &scripts)?;
         let tails = scripts.tails(&document.parsed, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
@@ -194,7 +209,7 @@ impl Generation {
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
         let in_force = surroundings.in_force.clone();
         let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
-        Ok(Self { rules, document, overrides, limits, handling, tails, upstream, elsewhere })
+        Ok(Self { rules, document, overrides, limits, handling, credentials, tails, upstream, elsewhere })
     }
 
     /// Grows with every accepted change.
@@ -215,6 +230,11 @@ impl Generation {
     /// What was changed at run time.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Its secrets.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Deadlines and sizes.

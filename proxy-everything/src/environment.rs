@@ -11,6 +11,7 @@ use std::{
 use crate::{
     capture::{INSIDE_BUNDLE, INSIDE_CA},
     hidden::{below_any, sockets},
+    instance::Given,
 };
 
 /// These *replace* the trust store, so they name the system's bundle together with our CA.
@@ -80,6 +81,15 @@ pub fn for_workload(
     ours.chain(trust().map(|(name, value)| (name.into(), value.into()))).collect()
 }
 
+/// Sets the variables that placeholders are for.
+pub fn put(environment: &mut Vec<(OsString, OsString)>, placeholders: &[Given]) {
+    for Given { env, value, .. } in placeholders {
+        let Some(name) = env else { continue };
+        environment.retain(|(known, _)| known != name.as_str());
+        environment.push((name.into(), value.into()));
+    }
+}
+
 /// The variables that make a program trust the CA, with their values inside.
 pub fn trust() -> impl Iterator<Item = (&'static str, &'static str)> {
     let others = [(EXTENDING, INSIDE_CA), (UV_SYSTEM_ROOTS, "true")];
@@ -120,6 +130,16 @@ mod tests {
         ] {
             assert_eq!(value(name), expected, "{name}");
         }
+        let mut given = given.clone();
+        let placeholder = |env: Option<&str>| Given {
+            secret: "S".to_owned(),
+            env: env.map(str::to_owned),
+            value: "made-up".to_owned(),
+        };
+        put(&mut given, &[placeholder(None), placeholder(Some("TOKEN")), placeholder(Some("PATH"))]);
+        let made_up: Vec<_> =
+            given.iter().filter(|(_, value)| value == "made-up").map(|(name, _)| name).collect();
+        assert_eq!(made_up, ["TOKEN", "PATH"]);
         let names: BTreeSet<_> = given.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), given.len(), "no variable twice");
     }

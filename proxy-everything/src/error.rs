@@ -104,6 +104,15 @@ pub enum ExchangeError {
         /// The rule by which the handler was bound.
         rule: String,
     },
+    /// A secret would go where it is not bound to.
+    #[error("a handler of this host would add a secret that is not for this request")]
+    SecretNotBound {
+        /// The rule by which the handler was bound.
+        rule: String,
+    },
+    /// A secret has no value now.
+    #[error("a credential that this request needs cannot be had now; try again later")]
+    SecretUnavailable,
     /// The audit log cannot be written, and nothing passes without its record.
     #[error("the proxy cannot write its records, so nothing may pass; tell whoever runs this sandbox")]
     NoAudit,
@@ -136,9 +145,12 @@ impl ExchangeError {
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(Denial { reason: Reason::PathAmbiguous, .. }) => StatusCode::BAD_REQUEST,
-            Self::Denied(_) | Self::SecretOnPlaintext { .. } | Self::NotGranted => StatusCode::FORBIDDEN,
+            Self::Denied(_)
+            | Self::SecretOnPlaintext { .. }
+            | Self::SecretNotBound { .. }
+            | Self::NotGranted => StatusCode::FORBIDDEN,
             Self::DeniedByHandler { status, .. } | Self::Handler { status, .. } => *status,
-            Self::NoAudit | Self::NoTail => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoAudit | Self::NoTail | Self::SecretUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => error.status(),
         }
     }
@@ -153,6 +165,8 @@ impl ExchangeError {
             Self::Denied(denial) => denial.reason.as_str(),
             Self::DeniedByHandler { .. } => "denied_by_handler",
             Self::SecretOnPlaintext { .. } => "secret_on_plaintext",
+            Self::SecretNotBound { .. } => "secret_not_bound",
+            Self::SecretUnavailable => "secret_unavailable",
             Self::NoAudit => "audit_failed",
             Self::NoTail => "tail_failed",
             Self::NotGranted => "fetch_not_granted",
@@ -165,7 +179,9 @@ impl ExchangeError {
     pub fn rule(&self) -> Option<&str> {
         match self {
             Self::Denied(denial) => Some(denial.rule.as_str()),
-            Self::DeniedByHandler { rule, .. } | Self::SecretOnPlaintext { rule } => Some(rule),
+            Self::DeniedByHandler { rule, .. }
+            | Self::SecretOnPlaintext { rule }
+            | Self::SecretNotBound { rule } => Some(rule),
             Self::Upstream(UpstreamError::AddressRefused(AddressRefusal::Denied { rule, .. })) => {
                 Some(rule.as_str())
             }

@@ -3,19 +3,21 @@
 //! generation is taken once, at the start, so that an exchange is served by one policy throughout; it ends early if a new one
 //! denies it.
 
+mod onward;
+
 use std::sync::Arc;
 
-use handlers::{Body, BodyError, Chain, Context, Fetch, HandlerError, Outcome};
+use handlers::{Body, Context, HandlerError, Outcome, Secrets};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use policy::{Decision, RequestFacts, Rule, Scheme};
+use policy::{BindingId, Decision, Rule, Scheme, Upgrade};
 
 use crate::{
-    audit::{ExchangeTrail, Notes, Record},
+    audit::{ExchangeTrail, Record},
     body,
     config::{Bound, Generation},
+    credentials::{InPlay, Passing},
     error::{ExchangeError, UpstreamError, refusal},
-    fetch,
     http::{Transport, clean_request, clean_response, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
@@ -23,6 +25,7 @@ use crate::{
     tail::Tail,
     upgrade::{self, Ends, Switched, Wanted},
 };
+use onward::{Behind, Onward};
 
 /// Answers `request`, which came over `transport` on the connection that `connection` describes, and whose responses are `under_way`; says
 /// whether the connection goes on with another protocol after it.
@@ -43,11 +46,12 @@ pub async fn run(
     let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
     let answer = exchange.answer(request, wanted, transport, connection).await;
     let (response, permit) = match answer {
-        Ok(Answer { response, permit, ends }) => {
+        Ok(Answer { response, permit, play, ends }) => {
             under_way.add(&permit);
             if let Some(ends) = ends {
                 trail.answered(response.status());
-                let switched = Switched::new(ends, trail, permit, generation.limits().splice_idle());
+                let idle = generation.limits().splice_idle();
+                let switched = Switched::new(ends, trail, permit, idle, &play);
                 return (response, Some(switched));
             }
             (response, Some(permit))
@@ -65,6 +69,7 @@ pub async fn run(
 struct Answer {
     response: Response<Body>,
     permit: Permit,
+    play: Arc<InPlay>,
     /// Of the tunnel that its connection becomes, if it does.
     ends: Option<Ends>,
 }
@@ -77,7 +82,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn answer(
-        self,
+        mut self,
         request: Request<Lingering>,
         wanted: Option<Wanted>,
         transport: &Transport,
@@ -86,51 +91,58 @@ impl Exchange<'_> {
         self.may_begin()?;
         let (scheme, authority) = target(&request, transport, connection.destination)?;
         self.trail.target(scheme, &authority);
-        let facts = RequestFacts {
-            scheme,
-            host: &authority.host,
-            port: authority.port,
-            method: request.method().as_str(),
-            path: request.uri().path(),
-        };
-        let (rule, binding, monitored) = match self.generation.policy().decide(&facts) {
-            Decision::Deny(denial) => return Err(ExchangeError::Denied(denial)),
-            Decision::Forward { rule, binding, monitored } => (rule, binding, monitored),
-        };
-        if let Some(denial) = &monitored {
-            self.trail.monitored(denial);
-        }
+        let (method, path) = (request.method().clone(), request.uri().path().into());
+        let notes = Arc::clone(self.trail.notes());
+        let mut asked = Asked { scheme, authority, plain: None, method, path, notes };
+        let (rule, binding) = self.decide(&mut asked)?;
         let bound = binding.and_then(|id| self.generation.chain(id));
         self.trail.allowed(&rule, bound.map(|bound| bound.used.clone()).unwrap_or_default());
 
         let (mut head, body) = request.into_parts();
-        let (method, path) = (head.method.clone(), head.uri.path().into());
-        clean_request(&mut head, scheme, &authority)?;
+        clean_request(&mut head, asked.scheme, &asked.authority)?;
         if let Some(wanted) = &wanted {
             head.extensions.insert(wanted.protocol.clone());
         }
-        let notes = self.trail.notes();
-        let asked = Asked { scheme, authority, method, path, notes: Arc::clone(notes) };
-        let permit = self.instance.in_force.permit(asked);
+        let permit = self.instance.in_force.permit(asked.clone());
         let idle = self.generation.limits().body_idle();
-        let request = Request::from_parts(head, body::request(body, Arc::clone(notes), idle, &permit));
-        let onward = Onward {
-            generation: Arc::clone(&self.generation),
-            notes: Arc::clone(notes),
-            permit: permit.clone(),
-        };
-        let response = tokio::select! {
+        let body = body::request(body, Arc::clone(&asked.notes), idle, &permit);
+        let request = Request::from_parts(head, body);
+        let (response, play) = tokio::select! {
             biased;
             () = permit.revoked() => return Err(UpstreamError::Revoked.into()),
             // What fails because of it may be told sooner.
-            response = self.respond(request, bound, onward, scheme, &rule) => {
+            response = self.respond(request, bound, &asked, &permit, &rule) => {
                 response.map_err(|error| if permit.holds() { error } else { UpstreamError::Revoked.into() })?
             }
         };
-        let (mut head, body) = response.into_parts();
+        let (mut head, body) = play.scrubbed(response, &asked.notes)?.into_parts();
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
-        Ok(Answer { response: Response::from_parts(head, body), permit, ends })
+        Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })
+    }
+
+    /// Lets it pass or not. A plain request that is to go on over TLS is decided again, as what it becomes.
+    fn decide(&mut self, asked: &mut Asked) -> Result<(Rule, Option<BindingId>), ExchangeError> {
+        let (rule, binding) = self.judge(asked)?;
+        let bound = binding.and_then(|id| self.generation.chain(id));
+        if asked.scheme == Scheme::Https || bound.is_none_or(|bound| bound.upgrade == Upgrade::Keep) {
+            return Ok((rule, binding));
+        }
+        asked.upgrade();
+        self.trail.target(asked.scheme, &asked.authority);
+        self.judge(asked)
+    }
+
+    fn judge(&mut self, asked: &Asked) -> Result<(Rule, Option<BindingId>), ExchangeError> {
+        match self.generation.policy().decide(&asked.facts()) {
+            Decision::Deny(denial) => Err(ExchangeError::Denied(denial)),
+            Decision::Forward { rule, binding, monitored } => {
+                if let Some(denial) = &monitored {
+                    self.trail.monitored(denial);
+                }
+                Ok((rule, binding))
+            }
+        }
     }
 
     /// Nothing passes of which nobody would hear.
@@ -144,20 +156,35 @@ impl Exchange<'_> {
         Ok(())
     }
 
+    /// The response, and the secrets that may be in it.
     async fn respond(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         bound: Option<&Bound>,
-        onward: Onward,
-        scheme: Scheme,
+        asked: &Asked,
+        permit: &Permit,
         rule: &Rule,
-    ) -> Result<Response<Body>, ExchangeError> {
-        let Some(bound) = bound else { return Ok(onward.send(request).await?) };
-        let context = self.context(Arc::clone(&bound.pattern));
-        self.handle(request, &bound.chain, &context, onward, scheme, rule).await
+    ) -> Result<(Response<Body>, Arc<InPlay>), ExchangeError> {
+        let uses = bound.map(|bound| bound.uses.as_slice()).unwrap_or_default();
+        let policy = self.generation.policy();
+        let passing = Passing { policy, rule, facts: asked.facts(), who: self.instance.facts(), uses };
+        let play = Arc::new(self.generation.credentials().in_play(&passing).await?);
+        asked.notes.may_use(&play);
+        play.narrow(&mut request);
+        let onward = Onward {
+            generation: Arc::clone(&self.generation),
+            notes: Arc::clone(&asked.notes),
+            permit: permit.clone(),
+            play: Arc::clone(&play),
+        };
+        let response = match bound {
+            None => onward.send(request).await?,
+            Some(bound) => self.handle(request, bound, onward, rule).await?,
+        };
+        Ok((response, play))
     }
 
-    fn context(&self, matched: Arc<str>) -> Context {
+    fn context(&self, matched: Arc<str>, secrets: Secrets) -> Context {
         Context {
             instance: Arc::clone(&self.instance.id),
             class: Arc::clone(&self.instance.class),
@@ -165,24 +192,21 @@ impl Exchange<'_> {
             request_id: self.trail.request_id(),
             source: self.trail.source(),
             logs: self.trail.logs(),
+            secrets,
         }
     }
 
     async fn handle(
         &self,
         request: Request<Body>,
-        chain: &Chain,
-        context: &Context,
+        bound: &Bound,
         onward: Onward,
-        scheme: Scheme,
         rule: &Rule,
     ) -> Result<Response<Body>, ExchangeError> {
-        if chain.holds_secrets() && scheme == Scheme::Http {
-            return Err(ExchangeError::SecretOnPlaintext { rule: rule.to_string() });
-        }
+        let context = self.context(Arc::clone(&bound.pattern), onward.play.secrets().clone());
         let behind =
             Behind { onward, instance: Arc::clone(&self.instance), record: self.trail.record().clone() };
-        match chain.run(request, context, Arc::new(behind)).await {
+        match bound.chain.run(request, &context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {
                 Err(ExchangeError::DeniedByHandler { status, reason, rule: rule.to_string() })
@@ -198,46 +222,5 @@ impl Exchange<'_> {
             Some(upstream) => ExchangeError::Upstream(upstream),
             None => ExchangeError::Handler { status: error.status(), kind: error.kind() },
         }
-    }
-}
-
-/// The end of every handler chain: the upstream, as this exchange's generation configures it.
-#[derive(Clone)]
-struct Onward {
-    generation: Arc<Generation>,
-    notes: Arc<Notes>,
-    permit: Permit,
-}
-
-impl Onward {
-    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        // A handler may have thought for long.
-        let result = if self.permit.holds() {
-            self.generation.upstream().send(request, &self.notes).await
-        } else {
-            Err(UpstreamError::Revoked)
-        };
-        if let Err(error) = &result {
-            self.notes.not_reached(error.clone());
-        }
-        result
-    }
-}
-
-/// What lies behind the handlers of an exchange.
-struct Behind {
-    onward: Onward,
-    instance: Arc<Instance>,
-    record: Record,
-}
-
-impl Fetch for Behind {
-    fn fetch(&self, request: Request<Body>) -> handlers::Fetching {
-        let onward = self.onward.clone();
-        Box::pin(async move { onward.send(request).await.map_err(BodyError::from) })
-    }
-
-    fn elsewhere(&self, handler: &str, request: Request<Body>) -> handlers::Fetching {
-        fetch::elsewhere(&self.instance, &self.onward.generation, &self.record, handler, request)
     }
 }

@@ -83,7 +83,8 @@ async fn send(
     let notes = Arc::clone(trail.notes());
     // What a handler sends counts as sent at once: the time for the response runs from here.
     let _ = notes.sent.set(());
-    let (mut head, body) = way.upstream.send(Request::from_parts(head, body), &notes).await?.into_parts();
+    let (mut head, body) =
+        way.upstream.send(Request::from_parts(head, body), &notes, None).await?.into_parts();
     clean_response(&mut head);
     Ok(Response::from_parts(head, body))
 }

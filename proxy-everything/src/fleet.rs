@@ -29,11 +29,12 @@ use crate::{
     admin::AdminSocket,
     audit::AuditLog,
     capture::{self, CaptureError, Mode, Namespace},
-    config::{ConfigError, Document, LazyEngine, Part, Visible},
+    config::{ConfigError, Document, LazyEngine, Part},
     engine::Engine,
-    instance::{Instance, Parts},
+    instance::{Fakes, Instance, Parts},
     keeper::{Keeper, Kept, Share},
     publish::{MAX_INWARD, Publish, Published},
+    secrets::Visible,
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
@@ -117,6 +118,8 @@ struct Past {
     predecessors: u64,
     /// What was changed at run time.
     overrides: Overrides,
+    /// What the workload holds in the place of secrets.
+    fakes: Fakes,
 }
 
 /// The instances by id.
@@ -200,7 +203,7 @@ impl Fleet {
         let ca = InstanceCa::new(&id, UnixTime::now()).map_err(FleetError::Ca)?;
         let kept = self.settings.state.kept_overrides(&id);
         let overrides = kept.map(|kept| kept.read(document.parsed())).transpose()?.unwrap_or_default();
-        let past = Past { generation: 1, predecessors: 0, overrides };
+        let past = Past { generation: 1, predecessors: 0, overrides, fakes: Fakes::default() };
         let instance = self.make(id.clone(), class, document, ca, past).await?;
         let admin = AdminSocket::bind(self.settings.state.socket(&id))
             .map_err(FleetError::io("bind the admin socket"))?;
@@ -227,6 +230,7 @@ impl Fleet {
             generation: saved.generation,
             predecessors: self.keeper.number().saturating_sub(1),
             overrides,
+            fakes: saved.fakes,
         };
         let instance = self.make(kept.id.clone(), saved.class, document, ca, past).await?;
         let (admin, published, sockets) =
@@ -273,6 +277,7 @@ impl Fleet {
             generation: past.generation,
             predecessors: past.predecessors,
             visible: Visible::Nothing,
+            fakes: past.fakes,
             overrides: past.overrides,
         };
         let made = tokio::task::spawn_blocking(move || Instance::new(parts, document)).await;

@@ -110,6 +110,8 @@ pub struct Asked {
     pub scheme: Scheme,
     /// Where it goes.
     pub authority: Authority,
+    /// Where it would have gone without TLS, if TLS is what it was given on the way.
+    pub plain: Option<Authority>,
     /// As it was sent.
     pub method: Method,
     /// As it was sent, without the query.
@@ -143,14 +145,34 @@ impl Permit {
 }
 
 impl Asked {
-    fn passes(&self, rules: &Rules) -> bool {
-        let Self { scheme, authority, method, path, notes } = self;
+    /// What the policy goes by.
+    pub fn facts(&self) -> RequestFacts<'_> {
+        self.facts_of(self.scheme, &self.authority)
+    }
+
+    /// A plain request becomes one over TLS.
+    pub fn upgrade(&mut self) {
+        let port = self.authority.port;
+        let port = if port == Scheme::Http.default_port() { Scheme::Https.default_port() } else { port };
+        let secure = Authority { host: self.authority.host.clone(), port };
+        self.plain = Some(std::mem::replace(&mut self.authority, secure));
+        self.scheme = Scheme::Https;
+    }
+
+    fn facts_of<'a>(&'a self, scheme: Scheme, authority: &'a Authority) -> RequestFacts<'a> {
         let Authority { host, port } = authority;
-        let facts = RequestFacts { scheme: *scheme, host, port: *port, method: method.as_str(), path };
-        let may_lead_to =
-            |address| rules.resolver.judge(address, Some(*scheme), authority, &rules.policy).is_ok();
-        matches!(rules.policy.decide(&facts), Decision::Forward { .. })
-            && notes.address().is_none_or(may_lead_to)
+        RequestFacts { scheme, host, port: *port, method: self.method.as_str(), path: &self.path }
+    }
+
+    fn passes(&self, rules: &Rules) -> bool {
+        let forwards =
+            |facts: &RequestFacts<'_>| matches!(rules.policy.decide(facts), Decision::Forward { .. });
+        let may_lead_to = |address| {
+            rules.resolver.judge(address, Some(self.scheme), &self.authority, &rules.policy).is_ok()
+        };
+        forwards(&self.facts())
+            && self.plain.as_ref().is_none_or(|plain| forwards(&self.facts_of(Scheme::Http, plain)))
+            && self.notes.address().is_none_or(may_lead_to)
     }
 }
 

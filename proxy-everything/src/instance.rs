@@ -2,6 +2,7 @@
 //! reference to it and asks for the current generation when it begins something new.
 
 mod changes;
+mod fakes;
 mod kept;
 
 use std::{
@@ -12,19 +13,21 @@ use std::{
     time::SystemTime,
 };
 
-use policy::Overrides;
+use policy::{InstanceFacts, Overrides};
 use tokio::sync::watch;
 
 pub use changes::{Changes, PolicyFault};
+pub use fakes::{Fakes, Given};
 pub use kept::KeptOverrides;
 
 use crate::{
     audit::{AuditLog, Tally},
     capture::Mode,
-    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings, Visible},
+    config::{ConfigError, Document, Generation, LazyEngine, Roots, Stores, Surroundings},
     dns::{Bounds, Names},
     in_force::InForce,
     publish::Publish,
+    secrets::{Slots, Visible},
     tail::Queues,
     tls::TlsOpener,
 };
@@ -55,9 +58,14 @@ pub struct Instance {
     pub in_force: InForce,
     /// What waits to be told to tails.
     pub queues: Queues,
+    /// What its workload holds in the place of secrets.
+    pub fakes: Fakes,
+    /// What became of secrets in its exchanges.
+    pub leaks: Leaks,
     engine: Arc<LazyEngine>,
     visible: Visible,
     roots: Roots,
+    secrets: Slots,
     stores: Stores,
     generation: watch::Sender<Arc<Generation>>,
     phase: watch::Sender<Phase>,
@@ -73,6 +81,15 @@ pub struct Instance {
 /// A proxy that died took its counts with it. The numbers of the one that follows begin so far above that none is given twice.
 const PROXY_BITS: u32 = 32;
 const NUMBERS: u64 = (1 << PROXY_BITS) - 1;
+
+/// What became of secrets in exchanges, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Leaks {
+    /// Requests with a placeholder where its secret must not go.
+    pub strays: AtomicU64,
+    /// Responses from which the value of a secret was taken out.
+    pub scrubbed: AtomicU64,
+}
 
 /// How far an instance has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,6 +186,8 @@ pub struct Parts {
     pub predecessors: u64,
     /// What the workload has been able to see since it started.
     pub visible: Visible,
+    /// See [`Instance::fakes`].
+    pub fakes: Fakes,
     /// What was changed at run time, earlier.
     pub overrides: Overrides,
     /// Where that is kept, if it is.
@@ -179,11 +198,14 @@ impl Instance {
     /// An instance whose first generation is made of `document`.
     pub fn new(parts: Parts, document: Document) -> Result<Self, ConfigError> {
         let (roots, bounds, in_force) = (Roots::default(), Arc::default(), InForce::default());
-        let (stores, queues) = (Stores::default(), Queues::default());
+        let (secrets, stores, queues) = (Slots::default(), Stores::default(), Queues::default());
         let surroundings = Surroundings {
+            who: InstanceFacts { id: &parts.id, class: &parts.class },
+            fakes: &parts.fakes,
             engine: &parts.engine,
             visible: &parts.visible,
             roots: &roots,
+            secrets: &secrets,
             stores: &stores,
             queues: &queues,
             bounds: &bounds,
@@ -207,8 +229,11 @@ impl Instance {
             engine: parts.engine,
             visible: parts.visible,
             roots,
+            secrets,
             stores,
             queues,
+            fakes: parts.fakes,
+            leaks: Leaks::default(),
             generation: watch::Sender::new(Arc::new(first)),
             phase: watch::Sender::new(Phase::Serving),
             kept: parts.kept,
@@ -278,8 +303,10 @@ impl Instance {
         let Some((document, overrides)) = change(&current)? else {
             return Ok(Changed::Nothing(current.number()));
         };
-        let Self { engine, visible, roots, stores, queues, bounds, in_force, .. } = self;
-        let surroundings = Surroundings { engine, visible, roots, stores, queues, bounds, in_force };
+        let Self { fakes, engine, visible, roots, secrets, stores, queues, bounds, in_force, .. } = self;
+        let who = self.facts();
+        let surroundings =
+            Surroundings { who, fakes, engine, visible, roots, secrets, stores, queues, bounds, in_force };
         let next = Generation::load(number, document, overrides, surroundings)?;
         if let Some(kept) = &self.kept
             && next.overrides() != current.overrides()
@@ -296,6 +323,11 @@ impl Instance {
             self.current().document().log_warnings();
         }
         Ok(Changed::To(number))
+    }
+
+    /// What secrets are bound to it by.
+    pub fn facts(&self) -> InstanceFacts<'_> {
+        InstanceFacts { id: &self.id, class: &self.class }
     }
 
     /// Begins a phase.

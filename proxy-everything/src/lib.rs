@@ -32,6 +32,7 @@ pub mod serving;
 pub mod fleet;
 pub mod keeper;
 pub mod config;
+pub mod credentials;
 pub mod error;
 
 pub mod admin;
@@ -46,7 +47,9 @@ pub mod handler_tools;
 pub mod hidden;
 pub mod logging;
 pub mod policy_tools;
+pub mod secrets;
 pub mod state;
 pub mod stores;
 pub mod trust;
+pub mod verified;
 pub mod watch;

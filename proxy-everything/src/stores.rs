@@ -19,7 +19,7 @@ use handlers::StoreError;
 use tokio::{task::spawn_blocking, time::timeout};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How long the disk may take for one step.
 const DISK_DEADLINE: Duration = Duration::from_secs(10);

@@ -226,6 +226,13 @@ impl Queue {
         else {
             return true;
         };
+        let secrets = match generation.credentials().of_tail(&script.uses()).await {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::warn!(tail = &*self.name, records = events.len(), %error, "a tail failed");
+                return on_error == OnError::Pass;
+            }
+        };
         let context = Context {
             instance: Arc::clone(&last.instance.id),
             class: Arc::clone(&last.instance.class),
@@ -233,6 +240,7 @@ impl Queue {
             request_id: last.record.request.clone().unwrap_or_default(),
             source: last.record.source,
             logs: Logs::default(),
+            secrets,
         };
         let (instance, record) = (Arc::clone(&last.instance), last.record.clone());
         let way = Arc::new(Way { instance, generation, record });

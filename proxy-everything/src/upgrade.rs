@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use handlers::Upgrade;
+use bytes::BytesMut;
+use handlers::{Upgrade, credentials::Frames};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header, response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -17,7 +18,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    audit::ExchangeTrail, error::UpstreamError, in_force::Permit, socket::WorkloadSocket, splice,
+    audit::ExchangeTrail,
+    credentials::{InPlay, Readers, Unread},
+    error::UpstreamError,
+    in_force::Permit,
+    socket::WorkloadSocket,
+    splice,
     upstream::UpstreamStream,
 };
 
@@ -38,6 +44,7 @@ pub struct Wanted {
 pub struct Ends {
     workload: OnUpgrade,
     upstream: OnUpgrade,
+    protocol: Upgrade,
 }
 
 /// What `request` asks its connection to become. The answer to nothing, to what is not let pass, and to what cannot be read in one way only
@@ -66,8 +73,13 @@ pub fn switch(wanted: Option<Wanted>, head: &mut response::Parts) -> Result<Opti
     let (Some(wanted), Some(upstream)) = (wanted, upstream) else { return Err(UpstreamError::Upgrade) };
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    head.headers.insert(header::UPGRADE, wanted.protocol.0);
-    Ok(Some(Ends { workload: wanted.workload, upstream }))
+    head.headers.insert(header::UPGRADE, wanted.protocol.0.clone());
+    Ok(Some(Ends { workload: wanted.workload, upstream, protocol: wanted.protocol }))
+}
+
+/// Whether its bytes can be read.
+pub fn is_websocket(protocol: &Upgrade) -> bool {
+    name(&protocol.0).is_some_and(|name| name.eq_ignore_ascii_case("websocket"))
 }
 
 /// The one protocol that a head names and `Connection` speaks of.
@@ -103,23 +115,27 @@ pub struct Switched {
     trail: ExchangeTrail,
     permit: Permit,
     idle: Duration,
+    frames: Readers,
 }
 
 impl Switched {
-    /// For at most as long as `permit` holds and something moves every `idle`.
-    pub fn new(ends: Ends, trail: ExchangeTrail, permit: Permit, idle: Duration) -> Self {
-        Self { ends, trail, permit, idle }
+    /// For at most as long as `permit` holds and something moves every `idle`. What can be read goes through what `play` has in its way.
+    pub fn new(ends: Ends, trail: ExchangeTrail, permit: Permit, idle: Duration, play: &InPlay) -> Self {
+        let frames =
+            if is_websocket(&ends.protocol) { play.readers(trail.notes()) } else { Readers::default() };
+        Self { ends, trail, permit, idle, frames }
     }
 
     /// Passes bytes on until both sides have ended.
     pub async fn run(mut self) {
-        let Ends { workload, upstream } = &mut self.ends;
+        let Ends { workload, upstream, .. } = &mut self.ends;
         // Nothing to wait for: HTTP is over on both, in one way or another.
         let Ok((workload, upstream)) = tokio::try_join!(workload, upstream) else {
             return self.trail.broke("aborted");
         };
         let (mut workload, mut upstream) = (TokioIo::new(workload), TokioIo::new(upstream));
-        if let Err(kind) = self.pass_on(&mut workload, &mut upstream).await {
+        let frames = std::mem::take(&mut self.frames);
+        if let Err(kind) = self.pass_on(&mut workload, &mut upstream, frames).await {
             self.trail.broke(kind);
             reset(workload.into_inner(), upstream.into_inner());
         }
@@ -129,14 +145,15 @@ impl Switched {
         &self,
         workload: &mut TokioIo<Upgraded>,
         upstream: &mut TokioIo<Upgraded>,
+        frames: Readers,
     ) -> Result<(), &'static str> {
         let notes = self.trail.notes();
         let (from_workload, to_workload) = split(workload);
         let (from_upstream, to_upstream) = split(upstream);
         let both = async {
             tokio::try_join!(
-                pass(from_workload, to_upstream, &notes.from_workload),
-                pass(from_upstream, to_workload, &notes.to_workload),
+                pass(from_workload, to_upstream, frames.to_upstream, &notes.from_workload),
+                pass(from_upstream, to_workload, frames.to_workload, &notes.to_workload),
             )
         };
         let total = || notes.from_workload.load(Relaxed) + notes.to_workload.load(Relaxed);
@@ -144,16 +161,22 @@ impl Switched {
             // First, so that nothing passes if the policy changed while the two switched.
             biased;
             () = self.permit.revoked() => Err(UpstreamError::Revoked.kind()),
-            passed = both => match passed {
-                // Closing TCP without closing TLS first is common. All that came has been passed on, and so is how it ended.
-                Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
-                    // What breaks because of it may be told sooner.
-                    Err(if self.permit.holds() { "broken" } else { UpstreamError::Revoked.kind() })
-                }
-                _ => Ok(()),
-            },
+            passed = both => self.how_ended(passed),
             () = splice::idle(total, self.idle) => Err("idle"),
         }
+    }
+
+    fn how_ended<T>(&self, passed: io::Result<T>) -> Result<(), &'static str> {
+        let Err(error) = passed else { return Ok(()) };
+        if let Some(unread) = Unread::of(&error) {
+            return Err(unread.kind(self.trail.notes()));
+        }
+        // Closing TCP without closing TLS first is common. All that came has been passed on, and so is how it ended.
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return Ok(());
+        }
+        // What breaks because of it may be told sooner.
+        Err(if self.permit.holds() { "broken" } else { UpstreamError::Revoked.kind() })
     }
 }
 
@@ -170,13 +193,21 @@ impl Drop for Switched {
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    mut frames: Option<Frames>,
     count: &AtomicU64,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let (mut buffer, mut made) = (vec![0; BUFFER], BytesMut::new());
     loop {
         let length = from.read(&mut buffer).await?;
         let Some(data @ [_, ..]) = buffer.get(..length) else { break };
-        to.write_all(data).await?;
+        match &mut frames {
+            None => to.write_all(data).await?,
+            Some(frames) => {
+                let read = frames.push(data, &mut made);
+                to.write_all(&made.split()).await?;
+                read.map_err(io::Error::other)?;
+            }
+        }
         to.flush().await?;
         count.fetch_add(length as u64, Relaxed);
     }

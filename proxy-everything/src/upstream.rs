@@ -28,6 +28,7 @@ pub use stream::{UpstreamAddress, UpstreamStream};
 use crate::{
     audit::Notes,
     config::Limits,
+    credentials::Networks,
     error::UpstreamError,
     in_force::{InForce, Rules},
     upgrade,
@@ -47,6 +48,7 @@ pub struct Upstream {
     /// For requests after which their connection is nobody else's: HTTP/1.1, and one connection for each.
     upgrading: Client<Connector, Body>,
     connector: Connector,
+    builder: legacy::Builder,
     limits: Limits,
 }
 
@@ -66,24 +68,31 @@ impl Upstream {
             .http2_initial_connection_window_size(CONNECTION_WINDOW);
         let client = builder.build(connector.clone());
         let upgrading = builder.pool_max_idle_per_host(0).build(connector.http1());
-        Self { client, upgrading, connector, limits }
+        Self { client, upgrading, connector, builder, limits }
     }
 
     /// Sends `request` and waits for the head of the response; notes the address that answered. If the request asks for an upgrade
-    /// and the upstream switches, the response's extensions lead to the connection.
+    /// and the upstream switches, the response's extensions lead to the connection. With `within`, the request travels over a
+    /// connection that leads there and that nothing else uses.
     pub async fn send(
         &self,
         mut request: Request<Body>,
         notes: &Notes,
+        within: Option<&Networks>,
     ) -> Result<Response<Body>, UpstreamError> {
         let upgrade = request.extensions_mut().remove::<Upgrade>();
-        let client = match &upgrade {
-            Some(Upgrade(protocol)) => {
-                request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                request.headers_mut().insert(header::UPGRADE, protocol.clone());
-                &self.upgrading
+        if let Some(Upgrade(protocol)) = &upgrade {
+            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            request.headers_mut().insert(header::UPGRADE, protocol.clone());
+        }
+        let own;
+        let client = match (within, &upgrade) {
+            (Some(networks), _) => {
+                own = self.builder.build(self.connector.within(networks.clone()));
+                &own
             }
-            None => &self.client,
+            (None, Some(_)) => &self.upgrading,
+            (None, None) => &self.client,
         };
         let overdue = async {
             // A long upload is no reason to give up; its standing still is, and the body itself sees to that.

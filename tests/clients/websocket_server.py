@@ -1,8 +1,9 @@
 """A WebSocket server: `websocket_server.py [CERTIFICATE]`. Prints its port, then the token that each client came with, and how it ended.
 
-`/echo` repeats; `/first` speaks first; `/close` closes with a code of its own; `/count` only counts.
+`/echo` repeats; `/hash` answers with the SHA-256; `/first` speaks first; `/close` closes with a code of its own; `/count` only counts.
 """
 import asyncio
+import hashlib
 import ssl
 import sys
 
@@ -19,7 +20,9 @@ async def serve(socket):
     try:
         async for message in socket:
             count += 1
-            if socket.path != "/count":
+            if socket.path == "/hash":
+                await socket.send(hashlib.sha256(message.encode()).hexdigest())
+            elif socket.path != "/count":
                 await socket.send(message)
             elif count == 100:
                 print("many", flush=True)

@@ -49,7 +49,7 @@ pub use engine::Engine;
 pub use finished::Finished;
 pub use lab::Lab;
 pub use namespace::Network;
-pub use origin::{Origin, Settings, Transport, Versions};
+pub use origin::{Origin, Seen, Settings, Transport, Versions};
 pub use pod::Pod;
 pub use rootfs::Image;
 pub use run::Run;

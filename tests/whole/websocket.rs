@@ -34,14 +34,14 @@ const UPGRADE: &str =
     "GET / HTTP/1.1\r\nHost: api.example.test\r\nConnection: upgrade\r\nUpgrade: foo/1\r\n\r\n";
 
 /// The real one, outside.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: BufReader<ChildStdout>,
     port: String,
 }
 
 impl Server {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = User::Root.command(PYTHON);
         command.args(["-c", WEBSOCKET_SERVER]).args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -51,12 +51,12 @@ impl Server {
         server
     }
 
-    fn tls(lab: &Lab) -> Self {
+    pub(crate) fn tls(lab: &Lab) -> Self {
         let file = lab.write("server.pem", &lab.ca.server_pem(HOST));
         Self::start(&[file.to_str().unwrap()])
     }
 
-    fn policy(&self, text: &str) -> String {
+    pub(crate) fn policy(&self, text: &str) -> String {
         format!("{text}\nresolve: {{ {HOST}: \"127.0.0.1:{}\" }}", self.port)
     }
 

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 use super::*;
-use crate::Logs;
 use crate::{BodyError, Fetching};
+use crate::{Logs, Part, Secret, Template, Value};
 
 #[derive(Default)]
 struct Upstream(Mutex<Vec<String>>);
@@ -47,10 +47,12 @@ fn handler(name: &str) -> Arc<Named> {
             body: Bytes::from_static(b"canned"),
         }),
         token => {
-            let mut value = HeaderValue::from_str(token).unwrap();
-            value.set_sensitive(token != "plain");
-            let header = (HeaderName::from_static("x-token"), value);
-            Handler::Inject(Inject::new(HeaderMap::from_iter([header])))
+            let value = match token {
+                "plain" => Value::Plain(HeaderValue::from_static("plain")),
+                secret => Value::Made(Template(vec![Part::Secret(secret.into())])),
+            };
+            let headers = vec![(HeaderName::from_static("x-token"), value)];
+            Handler::Inject(Inject { headers, query: Vec::new() })
         }
     };
     Arc::new(Named { version: None, name: name.into(), handler })
@@ -67,6 +69,10 @@ async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
         request_id: "1".into(),
         source: ([198, 18, 0, 1], 40_000).into(),
         logs: Logs::default(),
+        secrets: ["a", "b"]
+            .map(|name| (name.into(), Arc::new(Secret::new(name.to_owned()))))
+            .into_iter()
+            .collect(),
     };
     let uri = format!("https://api.example.test{path}");
     let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();
@@ -93,6 +99,7 @@ async fn handlers_apply_in_order_until_one_answers() {
         (&["a", "deny", "respond"], "/", "403 Forbidden Some(\"no\") by deny", &[]),
         (&["respond", "deny"], "/", "418 canned", &[]),
         (&["a"], "/fail", "502 upstream_failed fetch failed: refused", &["a"]),
+        (&["a", "c", "b"], "/", "503 secret_unavailable secret c is missing", &[]),
     ];
     for (handlers, path, expected, seen) in cases {
         let (end, saw) = end(handlers, path).await;
@@ -105,10 +112,14 @@ async fn handlers_apply_in_order_until_one_answers() {
 }
 
 #[test]
-fn a_chain_knows_its_names_and_whether_it_holds_secrets() {
+fn a_chain_knows_its_names_and_what_it_uses() {
     let chain = |names: &[&str]| Chain::new(names.iter().map(|name| handler(name)).collect());
     assert_eq!(chain(&["deny", "a"]).handlers().map(|named| &*named.name).collect::<Vec<_>>(), ["deny", "a"]);
-    assert!(!chain(&[]).holds_secrets());
-    assert!(!chain(&["deny", "respond", "plain"]).holds_secrets());
-    assert!(chain(&["respond", "a"]).holds_secrets());
+    let uses = |names: &[&str]| -> Vec<String> {
+        let told = |one: Use| format!("{} {} {}", one.secret, one.style.as_str(), one.place);
+        chain(names).uses().into_iter().map(told).collect()
+    };
+    assert!(uses(&[]).is_empty());
+    assert!(uses(&["deny", "respond", "plain"]).is_empty());
+    assert_eq!(uses(&["respond", "a"]), ["a inject header:x-token"]);
 }

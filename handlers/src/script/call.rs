@@ -17,7 +17,7 @@ use super::{
     kind::Guest,
     message,
     onward::{Failure, Failures},
-    state::{Call, State},
+    state::{Call, State, scrubbed},
     ticker::Ticker,
     wasi_http,
 };
@@ -140,8 +140,8 @@ impl State {
             Err(text) => Err(self.complaint(&text)),
             Ok(_) if answered => Ok(None),
             Ok(response) => {
-                let settings = self.settings.clone();
-                let response = message::response(response, &mut self.bodies, settings.granted());
+                let secrets = self.secrets();
+                let response = message::response(response, &mut self.bodies, &secrets);
                 response.map(Some).map_err(|text| self.complaint(&text))
             }
         }
@@ -151,7 +151,7 @@ impl State {
     pub(super) fn complaint(&self, text: &str) -> Fault {
         match self.limits.refused() {
             Some(limit) => limit.clone(),
-            None => Fault::Failed(self.settings.scrubbed(text)),
+            None => Fault::Failed(scrubbed(text, &self.secrets())),
         }
     }
 }

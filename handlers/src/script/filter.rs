@@ -15,10 +15,10 @@ use super::{
     kind::{Filter, Guest},
     message,
     pace::Pace,
-    state::Call,
+    state::{Call, scrubbed},
     ticker::Ticker,
 };
-use crate::{Body, Context, Fault, HandlerError, Outcome};
+use crate::{Body, Context, Fault, HandlerError, Outcome, Secrets};
 
 /// What a filter is asked.
 enum Question {
@@ -54,13 +54,14 @@ impl Script {
     ) -> Result<Filtered<Request<Body>>, HandlerError> {
         let action = self.ask(Question::Request(asked.clone()), context).await?;
         let (mut head, body) = request.into_parts();
+        let secrets = &context.secrets;
         let edited = match action {
             Action::Pass => Ok(()),
-            Action::Forward(edit) => self.edit_request(&mut head, edit),
-            Action::Respond(reply) => return self.reply(reply).map(Filtered::Over),
-            Action::Deny(reason) => return Ok(Filtered::Over(self.denied(reason))),
+            Action::Forward(edit) => edit_request(&mut head, edit, secrets),
+            Action::Respond(reply) => return self.reply(reply, secrets).map(Filtered::Over),
+            Action::Deny(reason) => return Ok(Filtered::Over(self.denied(reason, secrets))),
         };
-        edited.map_err(|text| self.wrong(&text))?;
+        edited.map_err(|text| self.wrong(&text, secrets))?;
         Ok(Filtered::On(Request::from_parts(head, body)))
     }
 
@@ -72,14 +73,15 @@ impl Script {
         context: &Context,
     ) -> Result<Outcome, HandlerError> {
         let (mut head, body) = response.into_parts();
+        let secrets = &context.secrets;
         let action = self.ask(Question::Response(asked.clone(), response_head(&head)), context).await?;
         let edited = match action {
             Action::Pass => Ok(()),
-            Action::Forward(edit) => self.edit_response(&mut head, edit),
-            Action::Respond(reply) => return self.reply(reply),
-            Action::Deny(reason) => return Ok(self.denied(reason)),
+            Action::Forward(edit) => edit_response(&mut head, edit, secrets),
+            Action::Respond(reply) => return self.reply(reply, secrets),
+            Action::Deny(reason) => return Ok(self.denied(reason, secrets)),
         };
-        edited.map_err(|text| self.wrong(&text))?;
+        edited.map_err(|text| self.wrong(&text, secrets))?;
         Ok(Outcome::Response(Response::from_parts(head, body)))
     }
 
@@ -93,56 +95,56 @@ impl Script {
         action.map_err(|fault| self.failed(fault))
     }
 
-    fn edit_request(&self, head: &mut request::Parts, edit: Edit) -> Result<(), String> {
-        if let Some(path) = edit.path.as_deref() {
-            let path: PathAndQuery = match path.starts_with('/') {
-                true => path.parse().map_err(|_| "bad path")?,
-                false => return Err("bad path".to_owned()),
-            };
-            let mut parts = std::mem::take(&mut head.uri).into_parts();
-            parts.path_and_query = Some(path);
-            head.uri = Uri::from_parts(parts).map_err(|_| "bad path")?;
-        }
-        self.edit(&mut head.headers, edit)
-    }
-
-    fn edit_response(&self, head: &mut response::Parts, edit: Edit) -> Result<(), String> {
-        if edit.path.is_some() {
-            return Err("a response has no path".to_owned());
-        }
-        self.edit(&mut head.headers, edit)
-    }
-
-    fn edit(&self, headers: &mut http::HeaderMap, edit: Edit) -> Result<(), String> {
-        let set = message::set(edit.set, self.settings.granted())?;
-        for name in edit.remove {
-            let Ok(name) = name.parse::<HeaderName>() else {
-                return Err(format!("bad header name `{name}`"));
-            };
-            if !message::is_ours(&name) {
-                headers.remove(name);
-            }
-        }
-        // A map that is extended with another loses the values of the names that both have.
-        headers.extend(set);
-        Ok(())
-    }
-
-    fn reply(&self, reply: Reply) -> Result<Outcome, HandlerError> {
+    fn reply(&self, reply: Reply, secrets: &Secrets) -> Result<Outcome, HandlerError> {
         let body = message::made(reply.body);
-        let response = message::answer(reply.status, reply.headers, body, self.settings.granted());
-        response.map(Outcome::Response).map_err(|text| self.wrong(&text))
+        let response = message::answer(reply.status, reply.headers, body, secrets);
+        response.map(Outcome::Response).map_err(|text| self.wrong(&text, secrets))
     }
 
     /// What it did is not HTTP; the text may hold its words.
-    fn wrong(&self, text: &str) -> HandlerError {
-        self.failed(Fault::Failed(self.settings.scrubbed(text)))
+    fn wrong(&self, text: &str, secrets: &Secrets) -> HandlerError {
+        self.failed(Fault::Failed(scrubbed(text, secrets)))
     }
 
-    fn denied(&self, reason: Option<String>) -> Outcome {
-        let reason = reason.map(|reason| self.settings.scrubbed(&reason));
+    fn denied(&self, reason: Option<String>, secrets: &Secrets) -> Outcome {
+        let reason = reason.map(|reason| scrubbed(&reason, secrets));
         Outcome::Denied { status: StatusCode::FORBIDDEN, reason, handler: self.settings.name.clone() }
     }
+}
+
+fn edit_request(head: &mut request::Parts, edit: Edit, secrets: &Secrets) -> Result<(), String> {
+    if let Some(path) = edit.path.as_deref() {
+        let path: PathAndQuery = match path.starts_with('/') {
+            true => path.parse().map_err(|_| "bad path")?,
+            false => return Err("bad path".to_owned()),
+        };
+        let mut parts = std::mem::take(&mut head.uri).into_parts();
+        parts.path_and_query = Some(path);
+        head.uri = Uri::from_parts(parts).map_err(|_| "bad path")?;
+    }
+    self::edit(&mut head.headers, edit, secrets)
+}
+
+fn edit_response(head: &mut response::Parts, edit: Edit, secrets: &Secrets) -> Result<(), String> {
+    if edit.path.is_some() {
+        return Err("a response has no path".to_owned());
+    }
+    self::edit(&mut head.headers, edit, secrets)
+}
+
+fn edit(headers: &mut http::HeaderMap, edit: Edit, secrets: &Secrets) -> Result<(), String> {
+    let set = message::set(edit.set, secrets)?;
+    for name in edit.remove {
+        let Ok(name) = name.parse::<HeaderName>() else {
+            return Err(format!("bad header name `{name}`"));
+        };
+        if !message::is_ours(&name) {
+            headers.remove(name);
+        }
+    }
+    // A map that is extended with another loses the values of the names that both have.
+    headers.extend(set);
+    Ok(())
 }
 
 /// A request's head, as a filter sees it.

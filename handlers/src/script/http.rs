@@ -29,9 +29,10 @@ type Fetched = Option<Result<Outcome, HandlerError>>;
 
 impl State {
     fn start(&mut self, request: Request) -> Result<Pending, String> {
+        let secrets = self.secrets();
         let onward = self.call.0.as_mut().and_then(|call| call.onward.as_mut());
         let onward = onward.ok_or("fetch outside of a call")?;
-        onward.fetch(request, &mut self.bodies, self.settings.granted())
+        onward.fetch(request, &mut self.bodies, &secrets)
     }
 
     fn settle(&mut self, fetched: Fetched) -> Result<Response, String> {
@@ -123,7 +124,7 @@ impl http::Host for State {
         if call.answer.is_given() {
             return Err("the call was answered already".to_owned());
         }
-        let response = message::response(response, &mut self.bodies, self.settings.granted())?;
+        let response = message::response(response, &mut self.bodies, &call.context.secrets)?;
         call.pace.renew();
         if call.answer.give(Ok(Outcome::Response(response))) {
             Ok(())

@@ -12,7 +12,7 @@ use super::{
     bindings::egress::handler::types as wit,
     bodies::{Bodies, Held, Whole},
 };
-use crate::{Body, Secret, Upgrade};
+use crate::{Body, Secret, Secrets, Upgrade};
 
 /// Header fields of one message from a guest.
 const MAX_FIELDS: usize = 256;
@@ -61,10 +61,7 @@ pub(super) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// The header fields that the guest set. Values that hold one of its secrets are marked, so that they are neither
 /// shown by `Debug` nor put in HPACK tables.
-pub(super) fn set<'a>(
-    fields: Vec<(String, String)>,
-    secrets: impl Iterator<Item = &'a Secret> + Clone,
-) -> Result<HeaderMap, String> {
+pub(super) fn set(fields: Vec<(String, String)>, secrets: &Secrets) -> Result<HeaderMap, String> {
     let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
     if fields.len() > MAX_FIELDS || bytes > MAX_HEADER_BYTES {
         return Err("too many header fields".to_owned());
@@ -78,7 +75,7 @@ pub(super) fn set<'a>(
         let Some(mut value_bytes) = value_of(&value) else {
             return Err(format!("bad value of header {parsed}"));
         };
-        value_bytes.set_sensitive(secrets.clone().any(|secret| holds(&value, secret)));
+        value_bytes.set_sensitive(secrets.iter().any(|(_, secret)| holds(&value, secret)));
         headers.append(parsed, value_bytes);
     }
     Ok(headers)
@@ -168,20 +165,20 @@ pub(super) fn made(bytes: Vec<u8>) -> Whole {
 }
 
 /// The response that the guest returned.
-pub(super) fn response<'a>(
+pub(super) fn response(
     response: wit::Response,
     bodies: &mut Bodies,
-    secrets: impl Iterator<Item = &'a Secret> + Clone,
+    secrets: &Secrets,
 ) -> Result<Response<Body>, String> {
     answer(response.status, response.headers, body(response.body, bodies)?, secrets)
 }
 
 /// A response of these parts.
-pub(super) fn answer<'a>(
+pub(super) fn answer(
     status: u16,
     headers: Vec<(String, String)>,
     whole: Whole,
-    secrets: impl Iterator<Item = &'a Secret> + Clone,
+    secrets: &Secrets,
 ) -> Result<Response<Body>, String> {
     let upgraded = status == 101 && whole.upgrade.is_some();
     let valid = StatusCode::from_u16(status).ok().filter(|_| upgraded || (200..600).contains(&status));

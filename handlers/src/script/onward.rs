@@ -14,7 +14,7 @@ use http::{
 use tokio::runtime::Handle;
 
 use super::{bindings::egress::handler::types as wit, bodies::Bodies, message, task::Task};
-use crate::{Body, Chain, Context, Fetch, HandlerError, Outcome, Secret, Upgrade};
+use crate::{Body, Chain, Context, Fetch, HandlerError, Outcome, Secrets, Upgrade};
 
 /// Fetches of one call.
 const MAX_FETCHES: usize = 64;
@@ -106,11 +106,11 @@ impl Onward {
     }
 
     /// Starts a fetch for a guest of our own contract.
-    pub(super) fn fetch<'a>(
+    pub(super) fn fetch(
         &mut self,
         wanted: wit::Request,
         bodies: &mut Bodies,
-        secrets: impl Iterator<Item = &'a Secret> + Clone,
+        secrets: &Secrets,
     ) -> Result<Pending, String> {
         let upgrade = wanted.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
         let mut headers = message::set(wanted.headers, secrets)?;

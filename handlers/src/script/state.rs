@@ -25,7 +25,7 @@ use super::{
     pipe::Sinks,
     wasi_http::Current,
 };
-use crate::{Context, Fault, Level, Line, Secret};
+use crate::{Context, Fault, Level, Line, Secrets};
 
 /// Lines that one call may log.
 const MAX_LOG_LINES: u32 = 100;
@@ -112,7 +112,7 @@ impl State {
 
     /// What the guest did wrong when a call of it failed with this error.
     pub(super) fn fault(&self, error: &wasmtime::Error) -> Fault {
-        let trapped = || Fault::Trapped(self.settings.scrubbed(&error.root_cause().to_string()));
+        let trapped = || Fault::Trapped(scrubbed(&error.root_cause().to_string(), &self.secrets()));
         self.limits.refused().cloned().unwrap_or_else(trapped)
     }
 
@@ -132,7 +132,7 @@ impl State {
             return call.context.logs.drop_one();
         }
         let (handler, request) = (&*self.settings.name, &*call.context.request_id);
-        let text = self.settings.scrubbed(message);
+        let text = scrubbed(message, &call.context.secrets);
         let level = match level {
             types::Level::Debug => Level::Debug,
             types::Level::Info => Level::Info,
@@ -174,7 +174,8 @@ impl context::Host for State {
             Scope::Shared => (grant.name.clone(), context::Kind::Keyvalue),
             Scope::Instance => (grant.name.clone(), context::Kind::State),
         });
-        let mut bindings = all(&mut settings.secrets.keys(), context::Kind::Secret);
+        let secrets = settings.secrets.iter().map(|name| (name.to_string(), context::Kind::Secret));
+        let mut bindings: Vec<_> = secrets.collect();
         bindings.extend(all(&mut settings.config.keys(), context::Kind::Config));
         bindings.extend(stores);
         bindings.extend(all(&mut settings.blobs.keys(), context::Kind::Blobstore));
@@ -200,7 +201,14 @@ impl State {
 
 impl secrets::Host for State {
     fn get(&mut self, name: String) -> Option<String> {
-        self.settings.secrets.get(&name).map(|secret| secret.expose().to_owned())
+        if !self.settings.secrets.contains(&*name) {
+            return None;
+        }
+        let value = self.secrets().get(&name).map(|secret| secret.expose().to_owned());
+        if value.is_none() {
+            self.say(types::Level::Warn, &format!("secret `{name}` is not for this request"));
+        }
+        value
     }
 }
 
@@ -230,21 +238,22 @@ impl log::Host for State {
     }
 }
 
-impl ScriptSettings {
-    /// The values of the secrets that the guest was granted.
-    pub(super) fn granted(&self) -> impl Iterator<Item = &Secret> + Clone {
-        self.secrets.values().map(AsRef::as_ref)
+impl State {
+    /// The secrets of the exchange that is served. The guest may read those that its settings name; it may have seen others, in
+    /// headers that handlers before it have set.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.call.0.as_ref().map(|call| call.context.secrets.clone()).unwrap_or_default()
     }
+}
 
-    /// A guest's text as it may be logged: cut, on one line, and without the secrets that it was granted.
-    pub(super) fn scrubbed(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (name, secret) in self.secrets.iter().filter(|(_, secret)| !secret.expose().is_empty()) {
-            text = text.replace(secret.expose(), &format!("[secret {name}]"));
-        }
-        text.truncate(text.floor_char_boundary(MAX_LOG_BYTES));
-        text.replace(char::is_control, " ")
+/// A guest's text as it may be logged: cut, on one line, and without the secrets of its exchange.
+pub(super) fn scrubbed(text: &str, secrets: &Secrets) -> String {
+    let mut text = text.to_owned();
+    for (name, secret) in secrets.iter().filter(|(_, secret)| !secret.expose().is_empty()) {
+        text = text.replace(secret.expose(), &format!("[secret {name}]"));
     }
+    text.truncate(text.floor_char_boundary(MAX_LOG_BYTES));
+    text.replace(char::is_control, " ")
 }
 
 impl WasiView for State {
@@ -256,12 +265,13 @@ impl WasiView for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Secret;
 
     #[test]
     fn a_guests_text_is_cut_kept_on_one_line_and_without_secrets() {
         let secrets = [("EMPTY", ""), ("TOKEN", "SEKRIT")];
-        let secrets = secrets.map(|(name, value)| (name.to_owned(), Arc::new(Secret::new(value.to_owned()))));
-        let settings = ScriptSettings { secrets: secrets.into(), ..ScriptSettings::named("guest") };
+        let secrets = secrets.map(|(name, value)| (name.into(), Arc::new(Secret::new(value.to_owned()))));
+        let secrets = Secrets::from_iter(secrets);
         let long = "\u{20ac}".repeat(MAX_LOG_BYTES);
         let cases = [
             ("plain", "plain"),
@@ -270,7 +280,7 @@ mod tests {
             (&long, &long[..MAX_LOG_BYTES / 3 * 3]),
         ];
         for (text, expected) in cases {
-            assert_eq!(settings.scrubbed(text), expected, "{text:.20}");
+            assert_eq!(scrubbed(text, &secrets), expected, "{text:.20}");
         }
     }
 }

@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     pin::Pin,
     sync::{Arc, LazyLock, Mutex},
     task::{self, Poll},
@@ -116,6 +116,10 @@ pub(crate) fn context() -> Context {
         request_id: "request-7".into(),
         source: ([198, 18, 0, 1], 40_000).into(),
         logs: Logs::default(),
+        secrets: SECRETS
+            .map(|(name, value)| (name.into(), Arc::new(Secret::new(value.to_owned()))))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -131,8 +135,17 @@ pub(crate) fn settings(limits: ScriptLimits) -> ScriptSettings {
     ScriptSettings { limits, ..ScriptSettings::named("guest") }
 }
 
-pub(crate) fn with_secret(name: &str, value: &str) -> BTreeMap<String, Arc<Secret>> {
-    BTreeMap::from([(name.to_owned(), Arc::new(Secret::new(value.to_owned())))])
+/// The exchange's secrets, of which a handler reads those that it is granted.
+const SECRETS: [(&str, &str); 5] = [
+    ("TOKEN", "SEKRIT-1"),
+    ("SECRET", "SEKRIT-2"),
+    ("OTHER", "SEKRIT-3"),
+    ("API_TOKEN", "SEKRIT-4"),
+    ("S", "SEKRIT-6"),
+];
+
+pub(crate) fn secret(name: &str) -> BTreeSet<Arc<str>> {
+    BTreeSet::from([name.into()])
 }
 
 pub(crate) fn chain_of(script: Script) -> Chain {

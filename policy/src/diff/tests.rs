@@ -17,54 +17,73 @@ fn lines(old: &str, new: &str) -> Vec<String> {
     diff.found.into_iter().map(|found| format!("{} {}", found.change.sign(), found.text)).collect()
 }
 
+/// Two documents, and the one thing in which they differ.
+const DIFFERENT: &[(&str, &str, &str)] = &[
+    (
+        "allowedHosts: []",
+        "allowedHosts: ['https://a.test:443']",
+        "+ allow https://a.test:443 * /** (was: deny host_not_allowed)",
+    ),
+    (
+        "allowedHosts: ['https://a.test:443']",
+        "allowedHosts: []",
+        "- deny host_not_allowed https://a.test:443 * /** (was: allow)",
+    ),
+    (
+        "allowedHosts: []",
+        "allowedHosts: [{ host: 'http://a.test:80', methods: [GET], paths: [/x/**] }]",
+        "+ allow http://a.test:80 GET /x/** (was: deny host_not_allowed)",
+    ),
+    (
+        "outboundByHost: { 'https://*.a.test:1': h }",
+        "outboundByHost: { 'https://*.a.test:1': g }",
+        "~ allow through g https://*.a.test:1 * /** (was: allow through h)",
+    ),
+    (
+        "allowedHosts: ['https://10.0.0.0/8:1']",
+        "allowedHosts: ['https://10.0.0.0/8:1']\ndeniedHosts: ['10.0.0.0/24']",
+        "- deny host_denied https://10.0.0.0/24:1 * /** (was: allow)",
+    ),
+    ("allowedHosts: ['*.a.test']", "allowedHosts: []", "- deny host_not_allowed *.a.test * /** (was: allow)"),
+    ("", "raw: ['a.test:22']", "+ raw a.test:22"),
+    ("passthrough: [a.test]", "", "- passthrough a.test"),
+    ("", "limits: { connectTimeoutMs: 7 }", "~ limits connectTimeoutMs 7 (was: 10000)"),
+    ("", "secrets: { S: { env: S } }", "~ secret S is new"),
+    ("secrets: { S: { env: S } }", "secrets: { S: { env: T } }", "~ secret S is another"),
+    (
+        "secrets: { S: { env: S, hosts: [a.test] } }",
+        "secrets: { S: { env: S, hosts: [a.test, b.test] } }",
+        "~ secret S is another",
+    ),
+    (
+        "outboundByHost: { 'http://a.test:80': { handlers: h, upgrade: https }, 'https://a.test:443': h }",
+        "outboundByHost: { 'http://a.test:80': h, 'https://a.test:443': h }",
+        "~ allow through h http://a.test:80 * /** (was: allow over TLS through h)",
+    ),
+    (
+        "outboundByHost: { 'http://a.test:80': h, 'https://a.test:443': g }",
+        "outboundByHost: { 'http://a.test:80': { handlers: h, upgrade: https }, 'https://a.test:443': g }",
+        "~ allow over TLS through g http://a.test:80 * /** (was: allow through h)",
+    ),
+    ("", "stores: { s: { memory: {} } }", "~ store s is new"),
+    ("stores: { s: { memory: {} } }", "stores: { s: { file: s } }", "~ store s is another"),
+    ("tail: [w]", "", "~ tail is another"),
+    ("", "resolve: { a.test: 127.0.0.1 }", "~ resolve is another"),
+];
+
 #[test]
 fn what_differs() {
-    for (old, new, wanted) in [
-        (
-            "allowedHosts: []",
-            "allowedHosts: ['https://a.test:443']",
-            "+ allow https://a.test:443 * /** (was: deny host_not_allowed)",
-        ),
-        (
-            "allowedHosts: ['https://a.test:443']",
-            "allowedHosts: []",
-            "- deny host_not_allowed https://a.test:443 * /** (was: allow)",
-        ),
-        (
-            "allowedHosts: []",
-            "allowedHosts: [{ host: 'http://a.test:80', methods: [GET], paths: [/x/**] }]",
-            "+ allow http://a.test:80 GET /x/** (was: deny host_not_allowed)",
-        ),
-        (
-            "outboundByHost: { 'https://*.a.test:1': h }",
-            "outboundByHost: { 'https://*.a.test:1': g }",
-            "~ allow through g https://*.a.test:1 * /** (was: allow through h)",
-        ),
-        (
-            "allowedHosts: ['https://10.0.0.0/8:1']",
-            "allowedHosts: ['https://10.0.0.0/8:1']\ndeniedHosts: ['10.0.0.0/24']",
-            "- deny host_denied https://10.0.0.0/24:1 * /** (was: allow)",
-        ),
-        (
-            "allowedHosts: ['*.a.test']",
-            "allowedHosts: []",
-            "- deny host_not_allowed *.a.test * /** (was: allow)",
-        ),
-        ("", "raw: ['a.test:22']", "+ raw a.test:22"),
-        ("passthrough: [a.test]", "", "- passthrough a.test"),
-        ("", "limits: { connectTimeoutMs: 7 }", "~ limits connectTimeoutMs 7 (was: 10000)"),
-        ("", "secrets: { S: { env: S } }", "~ secret S is new"),
-        ("secrets: { S: { env: S } }", "secrets: { S: { env: T } }", "~ secret S is another"),
-        ("", "stores: { s: { memory: {} } }", "~ store s is new"),
-        ("stores: { s: { memory: {} } }", "stores: { s: { file: s } }", "~ store s is another"),
-        ("tail: [w]", "", "~ tail is another"),
-        ("", "resolve: { a.test: 127.0.0.1 }", "~ resolve is another"),
-    ] {
-        assert_eq!(lines(old, new), [wanted], "{old} and {new}");
+    for (old, new, wanted) in DIFFERENT {
+        assert_eq!(lines(old, new), [*wanted], "{old} and {new}");
     }
     let monitored = lines(
         "outboundByHost: { 'https://a.test:1': h }",
         "outboundByHost: { 'https://a.test:1': h }\nmonitor: true",
+    );
+    // On which line the hosts of a secret stand makes no difference.
+    assert_eq!(
+        lines("secrets: { S: { env: S, hosts: [a.test] } }", "secrets:\n  S: { env: S, hosts: [a.test] }"),
+        Vec::<String>::new()
     );
     assert!(
         monitored.contains(&"+ allow, noted * * /** (was: deny internet_disabled)".to_owned()),

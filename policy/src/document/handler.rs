@@ -1,14 +1,16 @@
-//! What a handler of the document is: one of three built-in kinds, or a WebAssembly component.
+//! What a handler of the document is: one of four built-in kinds, or a WebAssembly component.
 //!
-//! Templates of header values are cut into text and secret names here, so that whoever renders them only concatenates.
+//! Receives words and hands on what the one kind that they name needs; headers that the proxy writes itself are nobody else's.
 
-use std::mem;
+use std::collections::BTreeSet;
 
 use serde_saphyr::Spanned;
 
 use super::{
-    Rules, Secrets,
-    read::{duplicate, is_name, unknown},
+    Rules,
+    inject::InjectSource,
+    read::duplicate,
+    sign::SignSource,
     source::{Entries, HandlerWords, RespondWords, Word},
     wasm::{Names, WasmSource},
 };
@@ -20,8 +22,10 @@ use crate::{
 /// A handler as the document describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HandlerSource {
-    /// Sets request headers, after the workload's own of the same name are removed.
-    Inject(Vec<(String, Template)>),
+    /// Puts headers and parameters into the request, after the workload's own of the same name are removed.
+    Inject(InjectSource),
+    /// Signs the request.
+    Sign(SignSource),
     /// Refuses the request.
     Deny {
         /// 400 to 599.
@@ -47,29 +51,27 @@ impl HandlerSource {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Inject(_) => "inject",
+            Self::Sign(_) => "sign",
             Self::Deny { .. } => "deny",
             Self::Respond { .. } => "respond",
             Self::Wasm(_) => "wasm",
         }
     }
 
+    /// The names of the secrets that it may use.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Inject(inject) => inject.secrets().collect(),
+            Self::Sign(sign) => sign.secrets().collect(),
+            Self::Wasm(wasm) => wasm.secrets.iter().map(String::as_str).collect(),
+            Self::Deny { .. } | Self::Respond { .. } => BTreeSet::new(),
+        }
+    }
+
     /// Whether it puts a secret into the request.
     pub(super) fn injects_secrets(&self) -> bool {
-        matches!(self, Self::Inject(headers) if headers.iter().any(|(_, value)| value.secrets().next().is_some()))
+        matches!(self, Self::Inject(inject) if inject.secrets().next().is_some())
     }
-}
-
-/// A header value with places for secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(pub Vec<TemplatePart>);
-
-/// A piece of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TemplatePart {
-    /// Text that stands for itself.
-    Text(String),
-    /// The value of the secret of this name.
-    Secret(String),
 }
 
 /// Headers that belong to a connection or frame a message (RFC 9110, sections 7.2, 7.6.1 and 8.6): the proxy writes
@@ -90,38 +92,28 @@ impl HandlerSource {
         if let (None, Some((key, at))) = (&words.wasm, words.of_wasm()) {
             return Err(Fault::new(at, format!("`{key}` is for handlers with `wasm`")));
         }
-        match (words.inject.take(), words.deny.take(), words.respond.take(), words.wasm.take()) {
-            (Some(headers), None, None, None) => read_inject(&headers, names.secrets),
-            (None, Some(deny), None, None) => Ok(Self::Deny {
+        let injects = words.injects();
+        match (injects, words.sign.take(), words.deny.take(), words.respond.take(), words.wasm.take()) {
+            (true, None, None, None, None) => InjectSource::read(&mut words, names.secrets).map(Self::Inject),
+            (false, Some(sign), None, None, None) => SignSource::read(sign, names.secrets).map(Self::Sign),
+            (false, None, Some(deny), None, None) => Ok(Self::Deny {
                 status: read_status(deny.status.as_ref(), 403, 400)?,
                 reason: deny.reason.map(|word| word.value),
             }),
-            (None, None, Some(respond), None) => read_respond(respond),
-            (None, None, None, Some(wasm)) => {
+            (false, None, None, Some(respond), None) => read_respond(respond),
+            (false, None, None, None, Some(wasm)) => {
                 WasmSource::read(wasm, words, names, rules).map(|wasm| Self::Wasm(Box::new(wasm)))
             }
             _ => {
                 let message = format!(
-                    "handler `{}` needs exactly one of `inject`, `deny`, `respond` and `wasm`",
+                    "handler `{}` needs exactly one of `inject` (with `bearer`, `basic` and `query`), `sign`, `deny`, \
+                     `respond` and `wasm`",
                     name.value
                 );
                 Err(Fault::new(name.referenced.into(), message))
             }
         }
     }
-}
-
-fn read_inject(headers: &Entries<Word>, secrets: &Secrets) -> Result<HandlerSource, Fault> {
-    let read = |value: &Word| {
-        let at = Position::from(value.referenced);
-        let template = Template::parse(&value.value).map_err(|message| Fault::new(at, message))?;
-        let missing = template.secrets().find(|name| !secrets.contains_key(*name));
-        match missing.map(|name| unknown("secret", at, name, secrets)) {
-            Some(fault) => Err(fault),
-            None => Ok(template),
-        }
-    };
-    read_headers(headers, read).map(HandlerSource::Inject)
 }
 
 fn read_respond(words: RespondWords) -> Result<HandlerSource, Fault> {
@@ -152,14 +144,7 @@ pub(super) fn read_headers<T>(
     }
     let mut headers: Vec<(String, T)> = Vec::with_capacity(entries.0.len());
     for (key, value) in &entries.0 {
-        let at = Position::from(key.referenced);
-        let name = key.value.to_ascii_lowercase();
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(Fault::new(at, format!("`{}` is no name for a header", clip(&key.value))));
-        }
-        if RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") {
-            return Err(Fault::new(at, format!("the header `{}` is the proxy's own to write", clip(&name))));
-        }
+        let name = header_name(key)?;
         if headers.iter().any(|(seen, _)| *seen == name) {
             return Err(duplicate(key));
         }
@@ -172,47 +157,20 @@ pub(super) fn read_headers<T>(
     Ok(headers)
 }
 
+/// In lower case.
+pub(super) fn header_name(word: &Word) -> Result<String, Fault> {
+    let at = Position::from(word.referenced);
+    let name = word.value.to_ascii_lowercase();
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(Fault::new(at, format!("`{}` is no name for a header", clip(&word.value))));
+    }
+    if RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") {
+        return Err(Fault::new(at, format!("the header `{}` is the proxy's own to write", clip(&name))));
+    }
+    Ok(name)
+}
+
 /// RFC 9110, section 5.6.2.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-impl Template {
-    /// `${NAME}` is a secret, `$${` is a literal `${`, and any other `$` is itself.
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            if let Some(before) = before.strip_suffix('$') {
-                literal.extend([before, "${"]);
-                rest = after;
-                continue;
-            }
-            literal.push_str(before);
-            let (name, tail) =
-                after.split_once('}').ok_or("`${` has no `}`; write `$${` for a literal `${`")?;
-            if !is_name(name) {
-                return Err(format!("`{}` is no name for a secret", clip(name)));
-            }
-            if !literal.is_empty() {
-                parts.push(TemplatePart::Text(mem::take(&mut literal)));
-            }
-            parts.push(TemplatePart::Secret(name.to_owned()));
-            rest = tail;
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            parts.push(TemplatePart::Text(literal));
-        }
-        Ok(Self(parts))
-    }
-
-    /// The names of the secrets in it.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            TemplatePart::Secret(name) => Some(name.as_str()),
-            TemplatePart::Text(_) => None,
-        })
-    }
 }

@@ -1,13 +1,14 @@
 //! Documents and their rules, spelled. Receives typed values, hands on JSON: what is printed here and read again is the same, so that
 //! what was set at run time can be kept and put back. Origins are not printed: where a rule stood says nothing of what it does.
 
-use std::{fmt, net::SocketAddr};
+use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Compat, ComponentSource, Dns, Document, Enforcement, Entry, HandlerSource, OnError, RateLimit,
-    ResolveEntry, ResolveTarget, Route, SecretSource, StoreSource, Template, TemplatePart, WasmSource,
+    Answer, AwsSource, BasicSource, Compat, ComponentSource, Dns, Document, Enforcement, Entry,
+    HandlerSource, InjectSource, OnError, RateLimit, ResolveEntry, ResolveTarget, Route, SignSource,
+    StoreSource, Template, Upgrade, WasmSource,
 };
 use crate::Condition;
 
@@ -48,6 +49,9 @@ impl Route {
         keys.extend(self.params.as_ref().map(|params| ("params".into(), params.clone())));
         self.entry.condition.print(&mut keys);
         keys.extend(self.entry.name.as_ref().map(|name| ("name".into(), json!(**name))));
+        if self.upgrade == Upgrade::Https {
+            keys.insert("upgrade".into(), json!("https"));
+        }
         Value::Object(keys)
     }
 }
@@ -123,10 +127,8 @@ impl HandlerSource {
     /// As a document spells it.
     pub(crate) fn to_json(&self) -> Value {
         match self {
-            Self::Inject(headers) => {
-                let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
-                json!({ "inject": headers.collect::<Map<_, _>>() })
-            }
+            Self::Inject(inject) => inject.to_json(),
+            Self::Sign(sign) => json!({ "sign": sign.to_json() }),
             Self::Deny { status, reason: None } => json!({ "deny": { "status": status } }),
             Self::Deny { status, reason } => json!({ "deny": { "status": status, "reason": reason } }),
             Self::Respond { status, headers, body } => {
@@ -136,6 +138,58 @@ impl HandlerSource {
             }
             Self::Wasm(wasm) => wasm.to_json(),
         }
+    }
+}
+
+impl InjectSource {
+    /// `bearer` is a header like any other here.
+    fn to_json(&self) -> Value {
+        let Self { headers, basic, query } = self;
+        let map = |list: &[(String, Template)]| {
+            list.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))).collect::<Map<_, _>>()
+        };
+        let mut keys = Map::new();
+        if !headers.is_empty() || (basic.is_none() && query.is_empty()) {
+            keys.insert("inject".into(), map(headers).into());
+        }
+        if let Some(BasicSource { username, password }) = basic {
+            let basic = json!({ "username": username.to_string(), "password": password.to_string() });
+            keys.insert("basic".into(), basic);
+        }
+        if !query.is_empty() {
+            keys.insert("query".into(), map(query).into());
+        }
+        Value::Object(keys)
+    }
+}
+
+impl SignSource {
+    fn to_json(&self) -> Value {
+        let mut keys = Map::new();
+        let mut say = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+        let kind = match self {
+            Self::Aws(AwsSource { access_key_id, secret_access_key, session_token, region, service }) => {
+                say("accessKeyId", json!(access_key_id));
+                say("secretAccessKey", json!(secret_access_key));
+                session_token.iter().for_each(|name| say("sessionToken", json!(name)));
+                region.iter().for_each(|name| say("region", json!(name)));
+                service.iter().for_each(|name| say("service", json!(name)));
+                "aws"
+            }
+            Self::Hmac(hmac) => {
+                let over: Vec<&str> = hmac.over.iter().map(|part| part.as_str()).collect();
+                say("secret", json!(hmac.secret));
+                say("header", json!(hmac.header));
+                say("algorithm", json!(hmac.algorithm.as_str()));
+                say("encoding", json!(hmac.encoding.as_str()));
+                say("prefix", json!(hmac.prefix));
+                hmac.timestamp_header.iter().for_each(|name| say("timestampHeader", json!(name)));
+                say("over", json!(over));
+                say("separator", json!(hmac.separator));
+                "hmac"
+            }
+        };
+        json!({ kind: keys })
     }
 }
 
@@ -207,15 +261,6 @@ impl StoreSource {
     }
 }
 
-impl SecretSource {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::Env(variable) => json!({ "env": variable }),
-            Self::File(path) => json!({ "file": path.to_string_lossy() }),
-        }
-    }
-}
-
 impl ResolveEntry {
     fn print(&self) -> (String, Value) {
         let target = |to: &ResolveTarget| match to.port {
@@ -231,16 +276,6 @@ impl Dns {
     fn to_json(&self) -> Value {
         let types: Vec<&str> = self.types.iter().map(|kind| kind.as_str()).collect();
         json!({ "servers": self.servers, "types": types })
-    }
-}
-
-impl fmt::Display for Template {
-    /// As a document spells it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|part| match part {
-            TemplatePart::Text(text) => f.write_str(&text.replace("${", "$${")),
-            TemplatePart::Secret(name) => write!(f, "${{{name}}}"),
-        })
     }
 }
 

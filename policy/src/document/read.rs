@@ -11,11 +11,12 @@ use std::{
 
 use super::{
     Compat, Dns, Document, Enforcement, Entry, HandlerSource, Origin, Part, ResolveEntry, ResolveTarget,
-    Route, SecretSource,
+    Route, Secret, Secrets,
     preset::preset,
     rule::{Answer, Rules},
-    source::{Entries, RouteWords, SecretWords, Source, Word, Words},
-    store::stores,
+    secret::{self, Declared, SecretWords, StoreSort},
+    source::{Entries, RouteWords, Source, Word, Words},
+    store::{StoreWords, Stores, stores},
     unseen,
     wasm::Names,
     whole::{self, Places, tail},
@@ -36,8 +37,9 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
     let origin = Origin::Document { source: part.source.map(Into::into), line: 1 };
     let mut rules = Rules::new(compat, origin);
     let (handlers_at, stores_at) = (Places::of(&source.handlers), Places::of(&source.stores));
+    let secrets_at = Places::of(&source.secrets);
     let Document { mut handlers, mut secrets, stores: mut kept, .. } = earlier;
-    secrets.extend(declared("secret", source.secrets, |name, words| secret(name, words, part.base))?);
+    secrets.extend(self::secrets(&secrets, source.secrets, &kept, &source.stores, &rules, part.base)?);
     kept.extend(stores(source.stores, &secrets, part.base)?);
     let names = Names { secrets: &secrets, stores: &kept, base: part.base };
     let read = |name: &Word, words| HandlerSource::read(name, words, names, &mut rules);
@@ -83,7 +85,28 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
         stores: kept,
     };
     whole::check(&document, &handlers_at, &stores_at)?;
+    secret::check(&document, &secrets_at, &stores_at)?;
     Ok(document)
+}
+
+/// What this part declares. Secrets may be made of others, in whichever order they stand, and be read from stores, which in turn are
+/// opened with secrets: so the names of both are known first.
+fn secrets(
+    earlier: &Secrets,
+    entries: Entries<SecretWords>,
+    kept: &Stores,
+    stores: &Entries<StoreWords>,
+    rules: &Rules,
+    base: &Path,
+) -> Result<Secrets, Fault> {
+    let here = entries.0.iter().map(|(name, _)| &name.value);
+    let secrets = earlier.keys().chain(here).map(|name| (name.clone(), ())).collect();
+    let kept = kept.iter().map(|(name, store)| (name.clone(), StoreSort::from(store)));
+    let here = stores.0.iter().map(|(name, words)| (name.value.clone(), StoreSort::from(words)));
+    let stores = kept.chain(here).collect();
+    let names = Declared { secrets: &secrets, stores: &stores, base };
+    let mut rules = rules.strict();
+    declared("secret", entries, |name, words| Secret::read(name, words, names, &mut rules))
 }
 
 fn join<T>(mut earlier: Vec<T>, later: Vec<T>) -> Vec<T> {
@@ -201,20 +224,6 @@ pub(super) fn is_name(text: &str) -> bool {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     starts_well && text.len() <= MAX_NAME && text.bytes().all(rest)
-}
-
-fn secret(name: &Word, words: SecretWords, base: &Path) -> Result<SecretSource, Fault> {
-    match (words.env, words.file) {
-        (Some(variable), None) if variable.value.contains('=') => {
-            Err(Fault::new(variable.referenced.into(), "the name of an environment variable has no `=`"))
-        }
-        (Some(variable), None) => text("variable name", variable).map(SecretSource::Env),
-        (None, Some(file)) => text("file name", file).map(|path| SecretSource::File(base.join(path))),
-        _ => {
-            let message = format!("secret `{}` needs exactly one of `env` and `file`", name.value);
-            Err(Fault::new(name.referenced.into(), message))
-        }
-    }
 }
 
 /// A word that the operating system will be given: not empty, and without the octet that would end it early.

@@ -15,8 +15,10 @@ use super::{
     whole::{chain, is_program, params_for_none},
 };
 use crate::{
-    Condition, Fault, PathPattern, Pattern, PatternError, condition::check_method, fault::Position,
-    pattern::Globs,
+    Condition, Fault, PathPattern, Pattern, PatternError, Scheme,
+    condition::check_method,
+    fault::{Position, clip},
+    pattern::{Globs, error},
 };
 
 /// Patterns with a `*` behind another label, and paths with a `*` in the middle: each is compiled to a matcher of its own, of some
@@ -51,6 +53,18 @@ pub struct Route {
     pub handlers: Vec<String>,
     /// What programs among them are handed as their parameters instead of their own.
     pub params: Option<Value>,
+    /// What becomes of requests without TLS.
+    pub upgrade: Upgrade,
+}
+
+/// What becomes of requests without TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Upgrade {
+    /// They stay what they are.
+    #[default]
+    Keep,
+    /// They go to the upstream over TLS, and are decided as such.
+    Https,
 }
 
 /// Whether a rule that refuses does so.
@@ -139,6 +153,11 @@ impl Rules {
         Self { globs, origin, costly: 0 }
     }
 
+    /// The same places, and no loose globs.
+    pub(super) fn strict(&self) -> Self {
+        Self::new(Compat::Strict, self.origin.clone())
+    }
+
     /// A list; `check` says what its entries have to obey beside.
     pub(crate) fn list(
         &mut self,
@@ -218,7 +237,12 @@ impl Rules {
                 WordOr::Keys(_) => None,
             };
             let words = Words { at, list: list.into_iter().filter_map(plain).collect() };
-            return Ok(vec![Route { entry: entry.clone(), handlers: chain(words, handlers)?, params: None }]);
+            return Ok(vec![Route {
+                entry: entry.clone(),
+                handlers: chain(words, handlers)?,
+                params: None,
+                upgrade: Upgrade::Keep,
+            }]);
         }
         let mut routes: Vec<Route> = Vec::with_capacity(list.len());
         for item in list {
@@ -252,7 +276,8 @@ impl Rules {
         if keys.params.is_some() && !names.iter().any(|name| is_program(name, handlers)) {
             return Err(params_for_none(at));
         }
-        Ok(Route { entry, handlers: names, params: keys.params })
+        let upgrade = keys.upgrade.map(|word| upgrade(&word, &entry)).transpose()?.unwrap_or_default();
+        Ok(Route { entry, handlers: names, params: keys.params, upgrade })
     }
 }
 
@@ -266,13 +291,40 @@ impl Answer {
     }
 }
 
+/// An entry that only says which requests it is for; `whose` is whose.
+pub(super) fn matching_only(entry: &Entry, whose: &str) -> Result<(), PatternError> {
+    if entry.name.is_none() && entry.answer.is_none() && entry.enforcement == Enforcement::Enforce {
+        return Ok(());
+    }
+    let message = format!("only `host`, `methods` and `paths` can be said of {whose}");
+    Err(error(message, "leave the other keys out"))
+}
+
 /// A list that is there says something.
-fn listed<'a>(what: &str, words: Option<&'a Words>) -> Result<&'a [Word], Fault> {
+pub(super) fn listed<'a>(what: &str, words: Option<&'a Words>) -> Result<&'a [Word], Fault> {
     match words {
         Some(words) if words.list.is_empty() => Err(Fault::new(words.at, format!("no {what} is named"))),
         Some(words) => Ok(&words.list),
         None => Ok(&[]),
     }
+}
+
+fn upgrade(word: &Word, entry: &Entry) -> Result<Upgrade, Fault> {
+    let fault = |message: String, cure: &str| {
+        Err(Fault::new(word.referenced.into(), message).suggesting(Some(cure.to_owned())))
+    };
+    if word.value != "https" {
+        return fault(format!("`upgrade` is `https`, and not `{}`", clip(&word.value)), "write `https`");
+    }
+    if entry.pattern.target.to_string() == "*" {
+        let message = "`upgrade` is for hosts that are known to have TLS, and not for all".to_owned();
+        return fault(message, "write it under `outboundByHost`, for these hosts");
+    }
+    if entry.pattern.scheme == Some(Scheme::Https) {
+        let message = format!("`{}` is for requests that have TLS already", entry.pattern);
+        return fault(message, "leave `upgrade` or the scheme out");
+    }
+    Ok(Upgrade::Https)
 }
 
 fn name(word: &Word) -> Result<Arc<str>, Fault> {

@@ -15,7 +15,9 @@ use serde::{
 use serde_json::Value;
 use serde_saphyr::{Error, Spanned};
 
-use super::{store::StoreWords, wasm::RateLimitWords};
+use super::{
+    inject::BasicWords, secret::SecretWords, sign::SignWords, store::StoreWords, wasm::RateLimitWords,
+};
 use crate::{
     Fault,
     fault::{Position, clip, did_you_mean},
@@ -116,6 +118,7 @@ pub(crate) struct RouteKeys {
     pub(crate) handlers: Words,
     pub(crate) params: Option<Value>,
     pub(crate) name: Option<Word>,
+    pub(crate) upgrade: Option<Word>,
     #[serde(default, deserialize_with = "some")]
     pub(crate) methods: Option<Words>,
     #[serde(default, deserialize_with = "some")]
@@ -139,6 +142,11 @@ pub(crate) struct AnswerWords {
 pub(crate) struct HandlerWords {
     #[serde(default, deserialize_with = "some")]
     pub(crate) inject: Option<Entries<Word>>,
+    pub(crate) bearer: Option<Word>,
+    pub(crate) basic: Option<BasicWords>,
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) query: Option<Entries<Word>>,
+    pub(crate) sign: Option<SignWords>,
     #[serde(default, deserialize_with = "some")]
     pub(crate) deny: Option<DenyWords>,
     #[serde(default, deserialize_with = "some")]
@@ -175,14 +183,6 @@ pub(crate) struct RespondWords {
     pub(crate) headers: Entries<Word>,
     #[serde(default)]
     pub(crate) body: String,
-}
-
-/// The keys of a secret.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SecretWords {
-    pub(crate) env: Option<Word>,
-    pub(crate) file: Option<Word>,
 }
 
 /// The keys of `dns`.

@@ -117,6 +117,12 @@ pub(crate) struct StoreWords {
     s3: Option<S3Words>,
 }
 
+impl StoreWords {
+    pub(super) fn is_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MemoryWords {}

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 
+pub(crate) mod credentials;
 mod faults;
 pub(crate) mod wasm;
 
@@ -87,10 +88,13 @@ fn the_handlers_of_a_document() {
     for (name, wanted) in [
         (
             "token",
-            HandlerSource::Inject(vec![
-                ("x-auth-token".to_owned(), Template(vec![secret("API_TOKEN")])),
-                ("authorization".to_owned(), Template(authorization)),
-            ]),
+            HandlerSource::Inject(InjectSource {
+                headers: vec![
+                    ("x-auth-token".to_owned(), Template(vec![secret("API_TOKEN")])),
+                    ("authorization".to_owned(), Template(authorization)),
+                ],
+                ..InjectSource::default()
+            }),
         ),
         ("refuse", HandlerSource::Deny { status: 451, reason: Some("not here".to_owned()) }),
         ("plain", HandlerSource::Deny { status: 403, reason: None }),
@@ -114,11 +118,6 @@ fn the_handlers_of_a_document() {
 #[test]
 fn the_rest_of_a_document() {
     let document = Document::parse(WHOLE).unwrap();
-    let secrets = [
-        ("API_TOKEN".to_owned(), SecretSource::Env("API_TOKEN_VARIABLE".to_owned())),
-        ("OTHER".to_owned(), SecretSource::File("secrets/other.txt".into())),
-    ];
-    assert_eq!(document.secrets, secrets.into());
     let host = CanonicalHost::parse("api.example.test").unwrap();
     let to = |address: &str, port| ResolveTarget { address: address.parse().unwrap(), port };
     let resolve = [

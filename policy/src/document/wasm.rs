@@ -15,13 +15,13 @@ use serde_saphyr::Spanned;
 use super::{
     Entry, Rules, Secrets,
     read::{duplicate, is_name, known, not_a_name, text},
+    rule::matching_only,
     source::{Entries, HandlerWords, RuleWords, Word},
     store::{StoreKind, Stores},
 };
 use crate::{
-    Document, Enforcement, Fault, Overrides, PatternError, Policy,
+    Document, Fault, Overrides, Policy,
     fault::{Position, clip, did_you_mean},
-    pattern::error,
 };
 
 /// What begins the name of a component that is known by its content.
@@ -314,15 +314,7 @@ fn fetch(list: Option<Spanned<Vec<RuleWords>>>, rules: &mut Rules) -> Result<Vec
     if let Some(word) = list.get(MAX_FETCH) {
         return Err(Fault::new(word.referenced.into(), format!("more than {MAX_FETCH} entries of `fetch`")));
     }
-    rules.list(list, fetched)
-}
-
-fn fetched(entry: &Entry) -> Result<(), PatternError> {
-    if entry.name.is_none() && entry.answer.is_none() && entry.enforcement == Enforcement::Enforce {
-        return Ok(());
-    }
-    let message = "only `host`, `methods` and `paths` can be said of what a handler may fetch";
-    Err(error(message, "leave the other keys out"))
+    rules.list(list, |entry| matching_only(entry, "what a handler may fetch"))
 }
 
 fn on_error(word: Word) -> Result<OnError, Fault> {

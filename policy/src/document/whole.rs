@@ -55,15 +55,20 @@ pub(super) fn chain(words: Words, handlers: &Handlers) -> Result<Vec<String>, Fa
 }
 
 /// A program behind `inject` would be handed secrets that nobody granted to it. One whose failures do not matter would let requests
-/// pass by failing.
+/// pass by failing. What is signed must not change any more.
 fn judge(names: &[String], handlers: &Handlers) -> Result<(), Misfit> {
-    let mut injected = false;
+    let (mut injected, mut signed) = (false, false);
     for (place, name) in names.iter().enumerate() {
         let misfit = |message, cure| Err(Misfit { place, message, cure });
         if place == MAX_CHAIN {
             return misfit(format!("more than {MAX_CHAIN} handlers behind each other"), None);
         }
         match handlers.get(name) {
+            Some(_) if signed => {
+                let message = format!("`{}` would change what is signed before it", clip(name));
+                return misfit(message, Some("name `sign` last"));
+            }
+            Some(HandlerSource::Sign(_)) => signed = true,
             Some(HandlerSource::Wasm(_)) if injected => {
                 let message = format!("`{}` would see the secrets that are injected before it", clip(name));
                 return misfit(message, Some("name it before them"));
@@ -137,8 +142,13 @@ impl Places {
     }
 
     /// The place of the first of these names that is declared there.
-    fn first<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Position {
-        names.into_iter().find_map(|name| self.0.get(name)).copied().unwrap_or(Position::START)
+    pub(super) fn find<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<Position> {
+        names.into_iter().find_map(|name| self.0.get(name)).copied()
+    }
+
+    /// The same; without any, the start.
+    pub(super) fn first<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Position {
+        self.find(names.into_iter().map(String::as_str)).unwrap_or(Position::START)
     }
 }
 

@@ -23,7 +23,11 @@ fn draft(lines: &[String], denied: Denied) -> String {
 #[test]
 fn a_draft() {
     let lines = [
-        exchange("https://a.test:443/v1/users/17", "GET", r#","handlers":["token"]"#),
+        exchange(
+            "https://a.test:443/v1/users/17",
+            "GET",
+            r#","handlers":["token"],"secrets":[{"name":"T\nOKEN","style":"inject"}]"#,
+        ),
         exchange("https://a.test:443/v1/users/18", "GET", ""),
         exchange("https://a.test:443/v1/users/18", "HEAD", ""),
         exchange("https://a.test:443/x", "POST", r#","monitored":{}"#),
@@ -38,7 +42,7 @@ fn a_draft() {
     ];
     let wanted = r#"# Drafted from 6 requests. What is not here is refused.
 allowedHosts:
-  - { host: "https://a.test:443", methods: ["GET","HEAD"], paths: ["/v1/users/*"] }  # 3 seen, through token
+  - { host: "https://a.test:443", methods: ["GET","HEAD"], paths: ["/v1/users/*"] }  # 3 seen, through token, with TOKEN
   - { host: "https://a.test:443", methods: ["POST"], paths: ["/x"] }  # 1 seen, 1 of them refused or noted
   - { host: "http://b.test:80" }  # 2 seen
   - "https://p.test:443"  # passed through, unseen

@@ -204,6 +204,7 @@ struct ServedKeys {
     method: Option<Words>,
     params: Option<Value>,
     name: Option<Word>,
+    upgrade: Option<Word>,
     #[serde(default, deserialize_with = "some")]
     methods: Option<Words>,
     #[serde(default, deserialize_with = "some")]
@@ -212,13 +213,13 @@ struct ServedKeys {
 
 impl ServedKeys {
     fn route(self) -> Result<(Option<Word>, RouteKeys), Fault> {
-        let Self { host, handler, handlers, method, params, name, methods, paths } = self;
+        let Self { host, handler, handlers, method, params, name, upgrade, methods, paths } = self;
         let mut named = [handler, handlers, method].into_iter().flatten();
         let (Some(handlers), None) = (named.next(), named.next()) else {
             let message = "handlers are named under exactly one of `handler`, `handlers` and `method`";
             return Err(Fault::new(Position::START, message));
         };
-        Ok((host, RouteKeys { handlers, params, name, methods, paths }))
+        Ok((host, RouteKeys { handlers, params, name, upgrade, methods, paths }))
     }
 }
 
@@ -253,7 +254,7 @@ impl ServedWords {
     }
 }
 
-const SERVED: [&str; 7] = ["handler", "handlers", "method", "params", "name", "methods", "paths"];
+const SERVED: [&str; 8] = ["handler", "handlers", "method", "params", "name", "upgrade", "methods", "paths"];
 
 /// One rule that is the whole body.
 fn served(body: &str) -> Result<(Option<Word>, RouteWords), Fault> {

@@ -49,6 +49,34 @@ fn handlers(document: &Document, overrides: &Overrides, host: &str) -> Vec<Strin
 }
 
 #[test]
+fn rules_at_run_time_upgrade_too() {
+    let document = document();
+    let body = r#"{"host":"c.test","handler":"two","upgrade":"https"}"#;
+    let overrides = changed(&document, &[(Verb::SetOutboundByHost, body)]);
+    assert_eq!(
+        overrides.to_json(),
+        r#"{"outboundByHost":{"c.test":[{"handlers":["two"],"upgrade":"https"}]}}"#
+    );
+    let bindings = Policy::compile(&document, &overrides);
+    assert_eq!(bindings.bindings()[0].upgrade, crate::Upgrade::Https);
+    for (verb, body, wanted) in [
+        (
+            Verb::SetOutboundHandler,
+            r#"{"handler":"two","upgrade":"https"}"#,
+            "1:28: `upgrade` is for hosts that are known to have TLS, and not for all; write it under `outboundByHost`, for these hosts",
+        ),
+        (
+            Verb::SetOutboundByHosts,
+            r#"{"hosts":{"https://a.test":{"handlers":"two","upgrade":"https"}}}"#,
+            "1:56: `https://a.test` is for requests that have TLS already; leave `upgrade` or the scheme out",
+        ),
+    ] {
+        let fault = Overrides::default().change(verb, body, &document).unwrap_err();
+        assert_eq!(fault.to_string(), wanted);
+    }
+}
+
+#[test]
 fn lists_start_from_what_is_in_force() {
     let document = document();
     for (changes, wanted) in [

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::Policy;
 use crate::{
-    AddressRefusal, CanonicalHost, Decision, Denial, Document, Enforcement, Entry, Reason, RequestFacts, Rule,
+    AddressRefusal, CanonicalHost, Decision, Denial, Document, Enforcement, Entry, Reason, RequestFacts,
+    Rule, Scheme, Upgrade,
 };
 
 /// What becomes of a request, in words.
@@ -21,6 +22,8 @@ pub enum Verdict {
         params: Option<Value>,
         /// The refusal that is only noted.
         monitored: Option<Denial>,
+        /// Whether it goes on over TLS, which it came without.
+        upgrade: Upgrade,
     },
     /// It is refused.
     Deny(Denial),
@@ -60,8 +63,23 @@ impl Policy {
         found.chain(document.outbound.iter().map(|route| &route.entry)).collect()
     }
 
-    /// Decides a request.
+    /// Decides a request, and decides it again if it goes on over TLS.
     pub fn verdict(&self, facts: &RequestFacts<'_>) -> Verdict {
+        match self.verdict_once(facts) {
+            Verdict::Allow { upgrade: Upgrade::Https, .. } => {
+                let upgraded = facts.upgraded().unwrap_or(*facts);
+                match self.verdict_once(&upgraded) {
+                    Verdict::Allow { rule, handlers, params, monitored, .. } => {
+                        Verdict::Allow { rule, handlers, params, monitored, upgrade: Upgrade::Https }
+                    }
+                    refused @ Verdict::Deny(_) => refused,
+                }
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verdict_once(&self, facts: &RequestFacts<'_>) -> Verdict {
         let (rule, binding, monitored) = match self.decide(facts) {
             Decision::Deny(denial) => return Verdict::Deny(denial),
             Decision::Forward { rule, binding, monitored } => (rule, binding, monitored),
@@ -76,10 +94,11 @@ impl Policy {
                 Verdict::Deny(self.denial(Reason::AddressRefused, &self.labels.default, None))
             }
             Some(Ok(())) | None => {
-                let (handlers, params) = binding
-                    .map(|binding| (binding.handlers.clone(), binding.params.clone()))
+                let (handlers, params, upgrade) = binding
+                    .map(|binding| (binding.handlers.clone(), binding.params.clone(), binding.upgrade))
                     .unwrap_or_default();
-                Verdict::Allow { rule, handlers, params, monitored }
+                let upgrade = if facts.scheme == Scheme::Http { upgrade } else { Upgrade::Keep };
+                Verdict::Allow { rule, handlers, params, monitored, upgrade }
             }
         }
     }

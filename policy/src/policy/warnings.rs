@@ -3,6 +3,8 @@
 //! Receives a document, hands on warnings. Each says something that holds for every request; where that is not certain, nothing is
 //! said. The time grows with the number of entries and not with its square.
 
+mod secrets;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
@@ -11,7 +13,7 @@ use std::{
 use super::{Policy, list::List};
 use crate::{
     CanonicalHost, Compat, Condition, Document, Enforcement, Entry, HandlerSource, Origin, Overrides,
-    Pattern, Scheme, StoreSource, host::Kind, pattern::Target,
+    Pattern, Scheme, host::Kind, pattern::Target,
 };
 
 /// Rules with one pattern that are compared with each other.
@@ -142,11 +144,10 @@ impl<'a> Odd<'a> {
                 self.say(entry, message, Some("add it to `allowedHosts`"));
             }
             self.rules(rules.iter().map(|route| &route.entry));
-            for route in rules {
-                self.plain_secrets(&route.entry, &route.handlers);
-            }
+            self.misplaced(rules);
         }
         self.rules(document.outbound.iter().map(|route| &route.entry));
+        self.everywhere();
     }
 
     /// Rules that are asked in their order, of which an earlier one takes all that a later one is for.
@@ -163,17 +164,6 @@ impl<'a> Odd<'a> {
                 self.say(entry, message, None);
             }
             earlier.push(entry);
-        }
-    }
-
-    fn plain_secrets(&mut self, entry: &Entry, handlers: &[String]) {
-        let injects = |name: &String| {
-            matches!(self.document.handlers.get(name), Some(HandlerSource::Inject(headers))
-                if headers.iter().any(|(_, value)| value.secrets().next().is_some()))
-        };
-        if entry.pattern.scheme == Some(Scheme::Http) && handlers.iter().any(injects) {
-            let message = format!("`{}` is without TLS, and a secret is sent over TLS only", entry.pattern);
-            self.say(entry, message, Some("write `https://`"));
         }
     }
 
@@ -213,21 +203,6 @@ impl<'a> Odd<'a> {
         }
     }
 
-    fn secrets(&mut self) {
-        let mut used: HashSet<&str> = HashSet::new();
-        for handler in self.document.handlers.values() {
-            match handler {
-                HandlerSource::Inject(headers) => {
-                    used.extend(headers.iter().flat_map(|(_, value)| value.secrets()))
-                }
-                HandlerSource::Wasm(wasm) => used.extend(wasm.secrets.iter().map(String::as_str)),
-                HandlerSource::Deny { .. } | HandlerSource::Respond { .. } => {}
-            }
-        }
-        used.extend(self.document.stores.values().flat_map(StoreSource::secrets));
-        self.unused(&self.document.secrets, &used, |name| format!("secret `{name}` is given to no handler"));
-    }
-
     fn handlers(&mut self) {
         let document = self.document;
         let routes = document.outbound_by_host.iter().chain(&document.outbound);
@@ -244,6 +219,7 @@ impl<'a> Odd<'a> {
             let maps = [&wasm.keyvalue, &wasm.state, &wasm.blobstore];
             used.extend(maps.into_iter().flat_map(|map| map.values()).map(String::as_str));
         }
+        used.extend(self.stores_of_secrets());
         self.unused(&document.stores, &used, |name| format!("store `{name}` is given to no handler"));
     }
 

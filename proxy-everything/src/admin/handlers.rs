@@ -17,6 +17,7 @@ fn one(named: &Named, generation: &Generation) -> Value {
         Handler::Deny(_) => "deny",
         Handler::Inject(_) => "inject",
         Handler::Respond(_) => "respond",
+        Handler::Sign(_) => "sign",
         Handler::Script(script) => return component(named, script, generation),
     };
     json!({ "name": &*named.name, "kind": kind })

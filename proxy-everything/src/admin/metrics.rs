@@ -43,6 +43,19 @@ pub(super) fn text(instance: &Instance) -> String {
     let (written, lost) = (records.written.load(Relaxed), records.lost.load(Relaxed));
     add("audit_records_written_total", counter, "Audit records that were written.", &written);
     add("audit_records_lost_total", counter, "Audit records that could not be written.", &lost);
+    let (strays, scrubbed) = (instance.leaks.strays.load(Relaxed), instance.leaks.scrubbed.load(Relaxed));
+    add(
+        "placeholder_strays_total",
+        counter,
+        "Requests with a placeholder where its secret must not go.",
+        &strays,
+    );
+    add(
+        "secret_scrubs_total",
+        counter,
+        "Responses from which the value of a secret was taken out.",
+        &scrubbed,
+    );
     let failing = u8::from(instance.audit.is_failing());
     add("audit_failing", gauge, "1 while audit records cannot be written and nothing passes.", &failing);
     text + &of_handlers(instance, &labels)

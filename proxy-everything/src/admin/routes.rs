@@ -26,7 +26,7 @@ use crate::{
 const MAX_WARNINGS: usize = 100;
 
 /// The resources of an instance and their methods, beside the verbs.
-const RESOURCES: [(&str, &[&str]); 10] = [
+const RESOURCES: [(&str, &[&str]); 11] = [
     ("status", &["GET"]),
     ("metrics", &["GET"]),
     ("policy", &["GET", "PUT"]),
@@ -35,6 +35,7 @@ const RESOURCES: [(&str, &[&str]); 10] = [
     ("rules", &["GET"]),
     ("handlers", &["GET"]),
     ("explain", &["POST"]),
+    ("placeholders", &["GET"]),
     ("ca", &["GET"]),
     ("ca/bundle", &["GET"]),
 ];
@@ -101,6 +102,7 @@ pub(super) async fn of_instance(
             let explained = rules::explain(&text(request).await?, &generation)?;
             tagged(ok(&explained), number)
         }
+        ("GET", "placeholders") => tagged(ok(&placeholders(&instance)?), number),
         ("GET", "ca") => pem(instance.tls.ca().pem().to_owned()),
         ("GET", "ca/bundle") => bundle(instance).await?,
         _ => {
@@ -144,6 +146,12 @@ fn texts(document: &Document) -> String {
 fn parts(document: &Document) -> Value {
     let part = |part: &Part| json!({ "source": part.source, "base": part.base, "text": part.text });
     json!({ "parts": document.parts().iter().map(part).collect::<Value>() })
+}
+
+/// What the workload is to be given in the place of secrets; no secrets themselves.
+fn placeholders(instance: &Instance) -> Result<Value, Problem> {
+    let given = instance.fakes.of(instance.current().document().parsed(), &instance.facts());
+    Ok(json!({ "placeholders": given.map_err(|error| Problem::from(&error))? }))
 }
 
 /// What a command of `run` has as its bundle.

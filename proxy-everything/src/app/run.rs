@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Child, ExitStatus, Stdio},
@@ -12,6 +13,7 @@ use std::{
 
 use anyhow::Context;
 use certs::InstanceCa;
+use policy::InstanceFacts;
 use rustls::pki_types::UnixTime;
 use tokio::task::JoinHandle;
 
@@ -22,11 +24,12 @@ use crate::{
     cache::CacheDir,
     capture::{self, Captured, Seal, Writable},
     cli::RunOptions,
-    config::{self, Document, LazyEngine, Part, Shared, Visible},
+    config::{self, ConfigError, Document, LazyEngine, Part},
     environment,
     hidden::Hidden,
-    instance::{Instance, Parts},
+    instance::{Fakes, Instance, Parts},
     publish::{MAX_INWARD, Publish, Published},
+    secrets::{self, Visible},
     serving::Serving,
     state::StateDir,
     tls::TlsOpener,
@@ -72,17 +75,17 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
     let id = options.id.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
     let state = StateDir::locate(options.state.state_dir.as_deref());
     state.prepare().with_context(|| format!("cannot use {}", state.path().display()))?;
-    let secrets = config::secret_variables(&document);
+    let variables = secrets::variables(document.parsed());
+    let who = InstanceFacts { id: &id, class: &options.class };
     let stores = config::make_store_paths(&document)?;
-    let hidden_files = config::secret_files(&document).into_iter().chain(stores).collect();
+    let hidden_files = secrets::files(document.parsed(), &who).into_iter().chain(stores).collect();
     let cache = CacheDir::locate(options.cache.cache_dir.as_deref());
     let hidden = Hidden::choose(ours(&state, &cache, &audit, &hidden_files), &options.mask, &options.keep)?;
-    let environment = environment::for_workload(std::env::vars_os(), &secrets, &hidden.kept);
-    let visible = Visible::Shared(Shared {
-        variables: environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect(),
-        hidden_files,
-        kept: hidden.kept.clone(),
-    });
+    let mut environment = environment::for_workload(std::env::vars_os(), &variables, &hidden.kept);
+    // What stands for a secret may have its variable's name, and is no secret: it is put in below.
+    let variables = environment.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect();
+    let visible = Visible::shared(variables, hidden_files, hidden.kept.clone());
+    let fakes = placeholders(&document, &who, &mut environment).map_err(|error| in_file(&files, &error))?;
 
     let mut read_only = files.clone();
     read_only.extend(config::trusted_files(&document));
@@ -99,6 +102,7 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
         generation: 1,
         predecessors: 0,
         visible,
+        fakes,
         overrides,
         kept,
     };
@@ -120,6 +124,17 @@ pub fn sealed(options: RunOptions, surroundings: Surroundings) -> anyhow::Result
             Err(error.into())
         }
     }
+}
+
+/// Makes what the command holds in the place of secrets, and puts it into its environment.
+fn placeholders(
+    document: &Document,
+    who: &InstanceFacts<'_>,
+    environment: &mut Vec<(OsString, OsString)>,
+) -> Result<Fakes, ConfigError> {
+    let fakes = Fakes::default();
+    environment::put(environment, &fakes.of(document.parsed(), who)?);
+    Ok(fakes)
 }
 
 fn publish(wanted: &[Publish]) -> anyhow::Result<Vec<Published>> {

@@ -2,31 +2,33 @@
 //! will never go. What happens beyond the handlers, where only a shared reference is at hand, is noted in [`Notes`].
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
 
-use handlers::Logs;
+use handlers::{Logs, credentials::Found};
 use http::{Method, StatusCode};
 use policy::{Authority, Denial, Rule, Scheme};
 use tokio::sync::SetOnce;
 
 use super::{
     Decision, Kind, Record, Used,
-    record::{LogLine, Monitored},
+    record::{LogLine, Monitored, Stray},
 };
 use crate::{
+    credentials::InPlay,
     error::{ExchangeError, UpstreamError},
     instance::Instance,
     tail,
 };
 
 /// What is learned while the exchange runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Notes {
     /// Bytes of the request's body that the workload has sent.
     pub from_workload: AtomicU64,
@@ -35,6 +37,9 @@ pub struct Notes {
     /// Set when the request's body has been sent, or will not be.
     pub sent: SetOnce<()>,
     upstream: Mutex<Upstream>,
+    play: OnceLock<Arc<InPlay>>,
+    found: Mutex<Vec<Found>>,
+    stray: OnceLock<Stray>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +62,26 @@ impl Notes {
     /// Why the last attempt failed, if it did.
     pub fn upstream_error(&self) -> Option<UpstreamError> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
+    }
+
+    /// These secrets may be used.
+    pub fn may_use(&self, play: &Arc<InPlay>) {
+        let _ = self.play.set(Arc::clone(play));
+    }
+
+    /// What is found of them in the response, now and while its body passes.
+    pub fn finds(&self, found: Found) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+    }
+
+    /// A placeholder stands where its secret must not go. Whoever goes on in spite of it is told by `has_stray`.
+    pub fn stray(&self, stray: Stray) {
+        let _ = self.stray.set(stray);
+    }
+
+    /// Whether there is such a placeholder.
+    pub fn has_stray(&self) -> bool {
+        self.stray.get().is_some()
     }
 
     /// The upstream that answered, if one did.
@@ -86,6 +111,9 @@ impl ExchangeTrail {
             error: None,
             handlers: Used::default(),
             log: Vec::new(),
+            secrets: Vec::new(),
+            stray: None,
+            scrubbed: Vec::new(),
             began: Instant::now(),
             ..connection.clone()
         };
@@ -177,6 +205,28 @@ impl ExchangeTrail {
     }
 }
 
+impl ExchangeTrail {
+    /// What became of secrets.
+    fn secrets(&mut self) {
+        let Self { record, notes, instance, .. } = self;
+        record.secrets = notes.play.get().map(|play| play.uses()).unwrap_or_default();
+        let found = notes.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found: BTreeSet<_> =
+            found.iter().flat_map(Found::counts).map(|(name, _)| Arc::clone(name)).collect();
+        record.scrubbed = found.into_iter().collect();
+        if !record.scrubbed.is_empty() {
+            instance.leaks.scrubbed.fetch_add(1, Relaxed);
+        }
+        record.stray = notes.stray.get().cloned();
+        if record.stray.is_some() {
+            instance.leaks.strays.fetch_add(1, Relaxed);
+            // The response may have begun already.
+            record.error = Some(UpstreamError::PlaceholderElsewhere.kind());
+            record.decision = Some(Decision::Deny);
+        }
+    }
+}
+
 impl Drop for ExchangeTrail {
     fn drop(&mut self) {
         if self.record.status.is_none() {
@@ -185,6 +235,7 @@ impl Drop for ExchangeTrail {
         self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
         self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
         self.record.upstream = self.notes.address();
+        self.secrets();
         let (lines, dropped) = self.logs.take();
         self.record.log = lines.iter().cloned().map(LogLine::from).collect();
         self.record.log_dropped = dropped;

@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use handlers::{Chain, Handler, Named};
+use handlers::{Chain, Handler, Named, Use};
 use policy::ContentHash;
 use serde::{Serialize, Serializer, ser::Error};
 use time::{OffsetDateTime, macros::format_description};
@@ -116,6 +116,15 @@ pub struct Record {
     /// The handlers bound to the host.
     #[serde(flatten)]
     pub handlers: Used,
+    /// The secrets that it could use, or used in the place of placeholders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
+    /// The placeholder that stood where its secret must not go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stray: Option<Stray>,
+    /// The secrets whose values were taken out of the response.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scrubbed: Vec<Arc<str>>,
     /// HTTP status sent to the workload, or DNS response code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -190,6 +199,42 @@ fn some<T>(list: Vec<T>) -> Option<Arc<[T]>> {
     (!list.is_empty()).then(|| list.into())
 }
 
+/// A secret that an exchange used. Never its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SecretUse {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The beginning of its hash.
+    pub fingerprint: Arc<str>,
+    /// `inject`, `query`, `basic`, `placeholder`, `sign` or `handler`.
+    pub style: &'static str,
+    /// What it was put into, `header:authorization` for example.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+impl SecretUse {
+    /// By a handler.
+    pub fn new(one: &Use, fingerprint: Arc<str>) -> Self {
+        Self {
+            name: Arc::clone(&one.secret),
+            fingerprint,
+            style: one.style.as_str(),
+            place: one.place.to_string(),
+        }
+    }
+}
+
+/// A placeholder that stood where its secret must not go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stray {
+    /// The secret that it stands for.
+    pub name: Arc<str>,
+    /// What it stood in.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
 /// A refusal that was only noted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Monitored {
@@ -252,6 +297,9 @@ impl Record {
             rule: None,
             monitored: None,
             handlers: Used::default(),
+            secrets: Vec::new(),
+            stray: None,
+            scrubbed: Vec::new(),
             status: None,
             bytes_from_workload: 0,
             bytes_to_workload: 0,
@@ -315,6 +363,9 @@ mod tests {
             rule: None,
             monitored: None,
             handlers: Used::default(),
+            secrets: Vec::new(),
+            stray: None,
+            scrubbed: Vec::new(),
             status: Some(403),
             bytes_from_workload: 0,
             bytes_to_workload: 0,

@@ -1,23 +1,23 @@
 //! Making the parts of a generation: handler chains with their secrets, and the upstream pool with its roots. Receives a parsed
-//! document, hands on what exchanges use. Of all the configuration's modules only this one and `secrets` read files.
+//! document, hands on what exchanges use. Of all the configuration's modules only this one reads files.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use handlers::{Chain, Deny, Handler, Inject, Kind, Named, Respond, Secret};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use policy::{HandlerSource, Policy, Template, TemplatePart};
+use handlers::{Chain, Deny, Handler, Kind, Named, Respond, Secret};
+use http::StatusCode;
+use policy::{HandlerSource, Policy};
 use rustls::RootCertStore;
-use serde_json::Value;
-use zeroize::Zeroizing;
 
-use super::{Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings};
+use super::{
+    Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings,
+    inject::{header_name, header_value, inject, sign},
+};
 use crate::{
     in_force::{InForce, Rules},
+    secrets,
     upstream::Upstream,
 };
-
-type Secrets = BTreeMap<String, Arc<Secret>>;
 
 /// What handles requests.
 pub struct Handling {
@@ -33,17 +33,16 @@ pub fn handling(
     document: &Document,
     scripts: &Scripts<'_>,
 ) -> Result<Handling, ConfigError> {
-    let make = Make { secrets: scripts.granted.secrets, scripts };
     let mut named = BTreeMap::new();
     for (name, source) in &document.parsed.handlers {
-        named.insert(name.as_str(), make.named(name, source, None)?);
+        named.insert(name.as_str(), named_handler(name, source, None, scripts)?);
     }
     let bound = |binding: &policy::Binding| {
         let mut chain = Vec::with_capacity(binding.handlers.len());
         for name in &binding.handlers {
             let handler = match (document.parsed.handlers.get(name), &binding.params) {
                 (Some(source @ HandlerSource::Wasm(_)), Some(params)) => {
-                    Some(make.named(name, source, Some(params))?)
+                    Some(named_handler(name, source, Some(params), scripts)?)
                 }
                 _ => named.get(name.as_str()).cloned(),
             };
@@ -56,10 +55,22 @@ pub fn handling(
             }
             chain.push(handler);
         }
-        Ok(Bound::new(&binding.pattern, Chain::new(chain)))
+        Ok(Bound::new(&binding.pattern, Chain::new(chain), binding.upgrade))
     };
     let bound = policy.bindings().iter().map(bound).collect::<Result<_, _>>()?;
     Ok(Handling { bound, named: named.into_values().collect() })
+}
+
+/// The secrets and the stores, open.
+pub(super) fn secrets(
+    document: &Document,
+    surroundings: Surroundings<'_>,
+    roots: &Arc<RootCertStore>,
+) -> Result<secrets::Opened, ConfigError> {
+    let Surroundings { who, visible, stores, .. } = surroundings;
+    let open =
+        |values: &BTreeMap<String, Arc<Secret>>| stores.open(&document.parsed.stores, values, roots, visible);
+    surroundings.secrets.open(&document.parsed, secrets::Surroundings { who, visible, roots }, open)
 }
 
 /// By whom upstreams are verified.
@@ -103,67 +114,29 @@ pub(super) fn read<T>(path: &Path, with: impl Fn(&Path) -> std::io::Result<T>) -
     with(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })
 }
 
-struct Make<'a> {
-    secrets: &'a Secrets,
-    scripts: &'a Scripts<'a>,
-}
-
-impl Make<'_> {
-    /// Programs are handed `given` instead of their own parameters, if it is there.
-    fn named(
-        &self,
-        name: &str,
-        source: &HandlerSource,
-        given: Option<&Value>,
-    ) -> Result<Arc<Named>, ConfigError> {
-        let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
-        let handler = match source {
-            HandlerSource::Wasm(wasm) => return self.scripts.named(name, wasm, given),
-            HandlerSource::Inject(headers) => {
-                Handler::Inject(Inject::new(self.headers(headers).map_err(wrong)?))
-            }
-            HandlerSource::Deny { status, reason } => {
-                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
-                Handler::Deny(Deny { status, reason: reason.clone() })
-            }
-            HandlerSource::Respond { status, headers, body } => {
-                let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
-                let plain = |(name, value): &(String, String)| header(name, value);
-                let headers = headers.iter().map(plain).collect::<Result<_, _>>().map_err(wrong)?;
-                Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) })
-            }
-        };
-        Ok(Arc::new(Named { name: name.into(), version: None, handler }))
-    }
-
-    fn headers(&self, headers: &[(String, Template)]) -> Result<HeaderMap, String> {
-        let rendered = |(name, template): &(String, Template)| {
-            let (name, mut value) = header(name, &self.render(template))?;
-            value.set_sensitive(template.secrets().next().is_some());
-            Ok((name, value))
-        };
-        headers.iter().map(rendered).collect()
-    }
-
-    fn render(&self, template: &Template) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::new());
-        for part in &template.0 {
-            match part {
-                TemplatePart::Text(part) => text.push_str(part),
-                // Unknown names were refused when the document was parsed.
-                TemplatePart::Secret(name) => {
-                    text.push_str(self.secrets.get(name).map_or("", |s| s.expose()))
-                }
-            }
+/// Programs are handed `given` instead of their own parameters, if it is there.
+fn named_handler(
+    name: &str,
+    source: &HandlerSource,
+    given: Option<&serde_json::Value>,
+    scripts: &Scripts<'_>,
+) -> Result<Arc<Named>, ConfigError> {
+    let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
+    let handler = match source {
+        HandlerSource::Wasm(wasm) => return scripts.named(name, wasm, given),
+        HandlerSource::Inject(source) => Handler::Inject(inject(source).map_err(wrong)?),
+        HandlerSource::Sign(source) => Handler::Sign(sign(source).map_err(wrong)?),
+        HandlerSource::Deny { status, reason } => {
+            let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+            Handler::Deny(Deny { status, reason: reason.clone() })
         }
-        text
-    }
-}
-
-/// The value may be a secret: the message must not repeat it.
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let parsed = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
-    let value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
-    Ok((parsed, value))
+        HandlerSource::Respond { status, headers, body } => {
+            let status = StatusCode::from_u16(*status).map_err(|error| wrong(error.to_string()))?;
+            let plain =
+                |(name, value): &(String, String)| Ok((header_name(name)?, header_value(name, value)?));
+            let headers = headers.iter().map(plain).collect::<Result<_, String>>().map_err(wrong)?;
+            Handler::Respond(Respond { status, headers, body: Bytes::from(body.clone()) })
+        }
+    };
+    Ok(Arc::new(Named { name: name.into(), version: None, handler }))
 }

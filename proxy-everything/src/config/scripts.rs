@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use handlers::{
-    Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings, Secret,
-};
+use handlers::{Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings};
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -19,8 +17,6 @@ use crate::tail::{Queues, Tail};
 
 /// Everything that handlers can be granted.
 pub struct Granted<'a> {
-    /// The values of secrets, by name.
-    pub secrets: &'a BTreeMap<String, Arc<Secret>>,
     /// The stores, by name.
     pub stores: &'a OpenStores,
     /// Where counters are kept.
@@ -56,14 +52,12 @@ impl Scripts<'_> {
     fn script(&self, name: &str, wasm: &WasmSource, given: Option<&Value>) -> Result<Script, ConfigError> {
         let wrong = |reason: String| ConfigError::Handler { name: name.to_owned(), reason };
         let engine = self.engine.get().map_err(|error| wrong(error.to_string()))?;
-        let secrets = &self.granted.secrets;
-        let secrets = wasm.secrets.iter().filter_map(|name| Some((name.clone(), secrets.get(name)?.clone())));
         let limit = |(binding, limit): (&String, &policy::RateLimit)| -> (String, Arc<RateLimit>) {
             (binding.clone(), self.granted.kept.rate_limit(name, binding, *limit))
         };
         let settings = ScriptSettings {
             params: given.unwrap_or(&wasm.params).clone(),
-            secrets: secrets.collect(),
+            secrets: wasm.secrets.iter().map(|name| name.as_str().into()).collect(),
             config: wasm.config.clone(),
             keyvalue: self.keyvalue(wasm),
             blobs: wasm

@@ -15,13 +15,16 @@ use handlers::{Blobs, Counts, KeyValue, Secret, StoreError};
 use policy::{RateLimit, StoreSource};
 use rustls::RootCertStore;
 
-use super::{ConfigError, Document, Visible};
-use crate::stores::{
-    file::KeyFile,
-    folder::Folder,
-    memory::Memory,
-    redis::{Redis, RedisServer},
-    s3::{S3, S3Bucket},
+use super::{ConfigError, Document};
+use crate::{
+    secrets::Visible,
+    stores::{
+        file::KeyFile,
+        folder::Folder,
+        memory::Memory,
+        redis::{Redis, RedisServer},
+        s3::{S3, S3Bucket},
+    },
 };
 
 /// Makes the files and folders of the stores of `document` that are not there yet, before a command could make them, and says
@@ -75,7 +78,7 @@ struct Kept {
 
 impl Stores {
     /// Opens those of `sources`. Waits for the disk, and connects to nothing yet.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         sources: &BTreeMap<String, StoreSource>,
         secrets: &BTreeMap<String, Arc<Secret>>,

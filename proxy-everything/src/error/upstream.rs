@@ -3,6 +3,7 @@
 
 use std::{io, sync::Arc};
 
+use handlers::{credentials::CodingError, sign::SignError};
 use http::StatusCode;
 use rustls::CertificateError;
 
@@ -20,6 +21,29 @@ pub enum UpstreamError {
     /// The name leads only to addresses that may not be dialled.
     #[error("{}", explain(.0))]
     AddressRefused(policy::AddressRefusal),
+    /// It leads to none of the networks that its secrets may travel to in the clear.
+    #[error(
+        "this request carries secrets over plain HTTP, and its host leads to none of the networks that they may be sent to so: use https"
+    )]
+    SecretOnPlaintext,
+    /// A placeholder stands where its secret must not go.
+    #[error("the request holds the placeholder of a secret that must not go there")]
+    PlaceholderElsewhere,
+    /// There are more placeholders in it than are swapped.
+    #[error("the request holds too many placeholders")]
+    TooManyPlaceholders,
+    /// The workload's body ended too early, or stood still.
+    #[error("the request's body broke off")]
+    RequestBroke,
+    /// A secret's value cannot stand where its placeholder does.
+    #[error("a credential of this request cannot be used where its placeholder stands")]
+    SecretUnfit,
+    /// It cannot be signed.
+    #[error("the request was not signed: {0}")]
+    Sign(Arc<SignError>),
+    /// The response cannot be searched for secrets.
+    #[error("the response cannot be read, and so not be searched for secrets: {0}")]
+    Unreadable(Arc<CodingError>),
     /// A new policy denies where it leads, or what it is for.
     #[error("a new policy denies it")]
     Revoked,
@@ -50,14 +74,22 @@ impl UpstreamError {
     /// 502 or 504 (RFC 9110, 15.6).
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::AddressRefused(_) | Self::NameRefused(NameRefusal::Tunnel) | Self::Revoked => {
-                StatusCode::FORBIDDEN
-            }
+            Self::AddressRefused(_)
+            | Self::NameRefused(NameRefusal::Tunnel)
+            | Self::SecretOnPlaintext
+            | Self::PlaceholderElsewhere
+            | Self::Revoked => StatusCode::FORBIDDEN,
+            Self::TooManyPlaceholders | Self::RequestBroke => StatusCode::BAD_REQUEST,
+            Self::Sign(error) => error.status(),
+            Self::SecretUnfit => StatusCode::SERVICE_UNAVAILABLE,
             Self::NameRefused(NameRefusal::Rate) => StatusCode::TOO_MANY_REQUESTS,
             Self::ConnectTimeout | Self::TlsTimeout | Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Resolve(_) | Self::Connect(_) | Self::Tls(_) | Self::Upgrade | Self::Broke(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Upgrade
+            | Self::Unreadable(_)
+            | Self::Broke(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -67,6 +99,13 @@ impl UpstreamError {
             Self::Resolve(_) => "dns_failed",
             Self::NameRefused(refusal) => refusal.kind(),
             Self::AddressRefused(_) => "address_refused",
+            Self::SecretOnPlaintext => "secret_on_plaintext",
+            Self::PlaceholderElsewhere => "placeholder_elsewhere",
+            Self::RequestBroke => "request_broke",
+            Self::TooManyPlaceholders => "too_many_placeholders",
+            Self::Sign(error) => error.kind(),
+            Self::SecretUnfit => "secret_unavailable",
+            Self::Unreadable(_) => "upstream_unreadable",
             Self::Revoked => "revoked",
             Self::Connect(_) => "upstream_refused",
             Self::ConnectTimeout => "upstream_connect_timeout",

@@ -1,5 +1,5 @@
 //! One instance of a fleet, and the form in which the keeper holds it: a text that only proxies read, and descriptors in a fixed
-//! order. The text holds the CA's keys, so it is wiped wherever it was.
+//! order. The text holds the CA's keys and the placeholders, so it is wiped wherever it was.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use crate::{
     admin::AdminSocket,
     capture::Sockets,
     config::Part,
-    instance::Instance,
+    instance::{Fakes, Instance},
     keeper::Kept,
     publish::{Publish, Published},
     serving::Serving,
@@ -77,6 +77,7 @@ impl Member {
             generation: generation.number(),
             policy: generation.document().parts().to_vec(),
             overrides: generation.overrides().to_json(),
+            fakes: self.instance.fakes.clone(),
             files: self.files.clone(),
             publish: self.publish.clone(),
             pid: self.pid,
@@ -94,6 +95,9 @@ pub(super) struct Saved {
     pub(super) generation: u64,
     pub(super) policy: Vec<Part>,
     pub(super) overrides: String,
+    /// An earlier version had none.
+    #[serde(default)]
+    pub(super) fakes: Fakes,
     pub(super) files: Option<Arc<PolicyFiles>>,
     pub(super) publish: Vec<Publish>,
     pub(super) pid: Option<u32>,

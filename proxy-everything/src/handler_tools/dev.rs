@@ -80,7 +80,10 @@ fn names(parts: &[Part], policy: &[PathBuf], component: &Path) -> anyhow::Result
             ComponentSource::Path { path, .. } => canonical(path) == canonical(component),
             ComponentSource::Hash(_) => false,
         },
-        HandlerSource::Inject(_) | HandlerSource::Deny { .. } | HandlerSource::Respond { .. } => false,
+        HandlerSource::Inject(_)
+        | HandlerSource::Sign(_)
+        | HandlerSource::Deny { .. }
+        | HandlerSource::Respond { .. } => false,
     };
     let found = document.parsed().handlers.values().any(is_made_of_it);
     anyhow::ensure!(found, "no handler of the policy is made of {}", component.display());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use handlers::Secret;
+use handlers::{Secret, Secrets};
 use policy::{Overrides, Policy};
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ impl Bench {
         let policy = Policy::compile(document.parsed(), &Overrides::default());
         let (secrets, stores) = (secrets(document, case), Stores::default());
         let kept = self.runtime.block_on(Kept::of(document, case)).context("the stores")?;
-        let granted = Granted { secrets: &secrets, stores: kept.open(), kept: &stores };
+        let granted = Granted { stores: kept.open(), kept: &stores };
         let limits = Limits::from(&document.parsed().limits);
         let scripts =
             Scripts { granted, overrides: &Overrides::default(), engine: &self.engine, limits: &limits };
@@ -135,7 +135,7 @@ impl Bench {
         let mut all = Vec::new();
         for (number, step) in (1..).zip(case.steps()) {
             let request = format!("{id}-{number}");
-            let who = Who { instance, class, request: &request };
+            let who = Who { instance, class, request: &request, secrets: &secrets };
             let told = self.runtime.block_on(trial::run(step, &who, &policy, &bound, &self.lines))?;
             let mut lines = differs(step.expect, &told);
             lines.extend(self.runtime.block_on(kept.differs(step.expect))?);
@@ -181,10 +181,10 @@ fn only(component: &Path, case: &Case) -> Result<Document, ConfigError> {
 }
 
 /// Those of the case; a secret that it does not give has a value that can be told.
-fn secrets(document: &Document, case: &Case) -> BTreeMap<String, Arc<Secret>> {
+fn secrets(document: &Document, case: &Case) -> Secrets {
     let value = |name: &String| case.secrets.get(name).cloned().unwrap_or_else(|| format!("secret-{name}"));
     let names = document.parsed().secrets.keys();
-    names.map(|name| (name.clone(), Arc::new(Secret::new(value(name))))).collect()
+    names.map(|name| (name.as_str().into(), Arc::new(Secret::new(value(name))))).collect()
 }
 
 /// The files themselves, and in folders those that can be lists of cases, by name.

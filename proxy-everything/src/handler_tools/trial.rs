@@ -3,12 +3,14 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use handlers::{Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome};
+use handlers::{
+    Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome, Secrets, signed,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use policy::{Decision, Policy, Url};
@@ -55,6 +57,8 @@ pub(super) struct Who<'a> {
     pub(super) class: &'a str,
     /// The id of the request.
     pub(super) request: &'a str,
+    /// What it may use.
+    pub(super) secrets: &'a Secrets,
 }
 
 /// Tries one request.
@@ -65,8 +69,11 @@ pub(super) async fn run(
     bound: &[Bound],
     lines: &Lines,
 ) -> anyhow::Result<Told> {
-    let servers =
-        Arc::new(Servers(Arc::new(Shared { upstream: step.upstream.clone(), seen: Mutex::default() })));
+    let servers = Arc::new(Servers(Arc::new(Shared {
+        upstream: step.upstream.clone(),
+        secrets: who.secrets.clone(),
+        seen: Mutex::default(),
+    })));
     let trial = end(step.request, who, policy, bound, Arc::clone(&servers));
     let end = tokio::time::timeout(DEADLINE, trial).await.context("it takes longer than a minute")??;
     let forwarded = std::mem::take(&mut *servers.0.seen.lock().unwrap_or_else(PoisonError::into_inner));
@@ -100,6 +107,7 @@ async fn end(
         request_id: who.request.into(),
         source: ([192, 0, 0, 8], 1).into(),
         logs: Logs::default(),
+        secrets: who.secrets.clone(),
     };
     let chain = chain.map_or_else(|| Chain::new(Vec::new()), |bound| bound.chain.clone());
     Ok(match chain.run(request, &context, servers).await {
@@ -134,6 +142,7 @@ struct Servers(Arc<Shared>);
 
 struct Shared {
     upstream: Upstream,
+    secrets: Secrets,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -151,7 +160,8 @@ impl Fetch for Servers {
 
 impl Shared {
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, String> {
-        let (head, body) = request.into_parts();
+        let signed = signed(request, &self.secrets, SystemTime::now()).await;
+        let (head, body) = signed.map_err(|error| error.to_string())?.into_parts();
         let body = collect(body).await?;
         let seen = Seen { method: head.method, url: head.uri, headers: head.headers, body: body.clone() };
         let number = {

@@ -5,7 +5,7 @@ mod file;
 mod key_value;
 mod redis;
 mod s3;
-mod servers;
+pub(crate) mod servers;
 
 use handlers::{Body, BodyError};
 use http_body_util::{BodyExt, Full};

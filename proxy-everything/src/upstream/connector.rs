@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     config::Limits,
+    credentials::Networks,
     error::{TlsFault, UpstreamError},
     in_force::{InForce, Rules},
 };
@@ -33,6 +34,8 @@ use crate::{
 pub(super) struct Connector {
     inner: Arc<Inner>,
     versions: Versions,
+    /// Where it may lead, beside what the rules say; anywhere if there is nothing.
+    within: Option<Networks>,
 }
 
 /// What is offered to the upstream (RFC 7301).
@@ -53,17 +56,22 @@ impl Connector {
     pub(super) fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let inner = Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits };
-        Self { inner: Arc::new(inner), versions: Versions::Both }
+        Self { inner: Arc::new(inner), versions: Versions::Both, within: None }
     }
 
     /// The same for HTTP/1.1 alone.
     pub(super) fn http1(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), versions: Versions::Http1 }
+        Self { inner: Arc::clone(&self.inner), versions: Versions::Http1, within: self.within.clone() }
+    }
+
+    /// The same into these networks alone, for HTTP/1.1.
+    pub(super) fn within(&self, networks: Networks) -> Self {
+        Self { inner: Arc::clone(&self.inner), versions: Versions::Http1, within: Some(networks) }
     }
 
     /// Within `connectTimeoutMs`, the look-up of the name included: the workload has nothing else to wait for.
     pub(super) async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let dialled = self.inner.dial(tunnel.scheme, &tunnel.to);
+        let dialled = self.inner.dial(tunnel.scheme, &tunnel.to, None);
         timeout(self.inner.limits.connect(), dialled).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }
 }
@@ -80,19 +88,24 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        let Self { inner, versions } = self.clone();
-        Box::pin(async move { inner.connect(&uri, versions).await.map(TokioIo::new) })
+        let Self { inner, versions, within } = self.clone();
+        Box::pin(async move { inner.connect(&uri, versions, within.as_ref()).await.map(TokioIo::new) })
     }
 }
 
 impl Inner {
-    async fn connect(&self, uri: &Uri, versions: Versions) -> Result<UpstreamStream, UpstreamError> {
+    async fn connect(
+        &self,
+        uri: &Uri,
+        versions: Versions,
+        within: Option<&Networks>,
+    ) -> Result<UpstreamStream, UpstreamError> {
         let scheme = if uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
         // The URI was made from a canonical authority, so this only ever succeeds.
         let authority = uri.authority().map_or("", http::uri::Authority::as_str);
         let authority =
             Authority::parse(authority, scheme).map_err(|_| UpstreamError::Resolve(LookupError::NoName))?;
-        let (tcp, address) = self.dial(Some(scheme), &authority).await?;
+        let (tcp, address) = self.dial(Some(scheme), &authority, within).await?;
         let allowed = |rules: &Rules| rules.may_dial(Some(scheme), &authority, address);
         match scheme {
             Scheme::Http => Ok(UpstreamStream::plain(tcp, address, self.revoked(scheme, authority, address))),
@@ -114,10 +127,17 @@ impl Inner {
         &self,
         scheme: Option<Scheme>,
         authority: &Authority,
+        within: Option<&Networks>,
     ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
         let resolved = self.rules.resolver.resolve(scheme, authority, &self.rules.policy);
-        let addresses =
+        let mut addresses =
             self.in_force.hold(|rules| rules.policy.may_pass(scheme, authority), resolved).await?;
+        if let Some(networks) = within {
+            addresses.retain(|address| networks.contain(address.ip()));
+            if addresses.is_empty() {
+                return Err(UpstreamError::SecretOnPlaintext);
+            }
+        }
         let connected = self.connect_tcp(scheme, authority, &addresses);
         timeout(self.limits.connect(), connected).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }

@@ -109,7 +109,7 @@ fn a_file_that_is_being_written_waits() {
 fn touching_does_nothing() {
     let mut watched = Watched::new("# 1\n");
     let file = File::options().append(true).open(watched.path("policy.yaml")).unwrap();
-    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert!(matches!(watched.watch.look(), Look::Nothing));
     assert!(matches!(watched.watch.look(), Look::Texts(texts) if watched.watch.files.is_accepted(&texts)));
     assert_eq!(watched.change(), None);

@@ -11,7 +11,8 @@ fn nowhere(mut document: Document) -> Document {
         HandlerSource::Wasm(wasm) => Some(&mut wasm.fetch),
         _ => None,
     });
-    let entries = entries.chain(fetched.flatten());
+    let bound = document.secrets.values_mut().filter_map(|secret| secret.hosts.as_mut());
+    let entries = entries.chain(fetched.flatten()).chain(bound.flatten());
     let routes = document.outbound_by_host.iter_mut().chain(&mut document.outbound);
     entries.chain(routes.map(|route| &mut route.entry)).for_each(|entry: &mut Entry| {
         entry.origin = Origin::Document { source: None, line: 0 };
@@ -32,6 +33,8 @@ fn everything_that_a_document_can_say() {
     check("allowedHosts: []");
     check("compat: cloudflare\nenableInternet: false");
     check("presets: [github]");
+    check(crate::document::CREDENTIALS);
+    check(&format!("compat: cloudflare\n{}", crate::document::CREDENTIALS));
     check(
         r#"
 compat: cloudflare

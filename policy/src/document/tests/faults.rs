@@ -186,13 +186,16 @@ fn kinds_of_handlers() {
     check(&[
         (
             "handlers:|  h: { deny: {}, respond: {} }",
-            "2:3: handler `h` needs exactly one of `inject`, `deny`, `respond` and `wasm`",
+            "2:3: handler `h` needs exactly one of `inject` (with `bearer`, `basic` and `query`), `sign`, `deny`, `respond` and `wasm`",
         ),
         (
             "handlers: { h: {} }",
-            "1:13: handler `h` needs exactly one of `inject`, `deny`, `respond` and `wasm`",
+            "1:13: handler `h` needs exactly one of `inject` (with `bearer`, `basic` and `query`), `sign`, `deny`, `respond` and `wasm`",
         ),
-        ("handlers: { h: }", "1:13: handler `h` needs exactly one of `inject`, `deny`, `respond` and `wasm`"),
+        (
+            "handlers: { h: }",
+            "1:13: handler `h` needs exactly one of `inject` (with `bearer`, `basic` and `query`), `sign`, `deny`, `respond` and `wasm`",
+        ),
         ("handlers: { h: { deny: {}, secrets: [] } }", "1:37: `secrets` is for handlers with `wasm`"),
         ("handlers: { h: { deny: {}, params: 1 } }", "1:36: `params` is for handlers with `wasm`"),
         ("handlers: { h: { deny: { status: 200 } } }", "1:34: the status must be from 400 to 599"),
@@ -239,13 +242,8 @@ fn headers_of_handlers() {
 }
 
 #[test]
-fn secrets_resolve_roots_and_limits() {
+fn resolve_roots_and_limits() {
     check(&[
-        ("secrets: { A: {} }", "1:12: secret `A` needs exactly one of `env` and `file`"),
-        ("secrets: { A: { env: A, file: a } }", "1:12: secret `A` needs exactly one of `env` and `file`"),
-        ("secrets: { A: { env: A=B } }", "1:22: the name of an environment variable has no `=`"),
-        ("secrets: { A: { env: '' } }", "1:22: the variable name is empty or holds a NUL"),
-        ("secrets: { A: { file: '' } }", "1:23: the file name is empty or holds a NUL"),
         (
             "resolve: { '*.a.test': 127.0.0.1 }",
             "1:12: `*.a.test` is no host: a host may only hold letters, digits, `-`, `_` and `.`",

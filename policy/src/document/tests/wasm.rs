@@ -373,7 +373,7 @@ fn components_are_bounded() {
 }
 
 /// `earlier`, then `later`, in a text in which `|` stands for a line break.
-fn two(earlier: &str, later: &str) -> Result<Document, Fault> {
+pub(super) fn two(earlier: &str, later: &str) -> Result<Document, Fault> {
     let text = |text: &str| text.replace('|', "\n");
     let document = Document::parse(&text(earlier)).unwrap_or_else(|fault| panic!("{earlier}: {fault}"));
     document.and(&Part { source: Some("later"), base: Path::new(""), text: &text(later) })

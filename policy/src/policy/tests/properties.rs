@@ -21,7 +21,8 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
 }
 
 fn document() -> impl Strategy<Value = Document> {
-    let route = |entry| Route { entry, handlers: vec!["h".to_owned()], params: None };
+    let route =
+        |entry| Route { entry, handlers: vec!["h".to_owned()], params: None, upgrade: Default::default() };
     let every = || Entry::new(Pattern::parse("*").expect("a pattern"), Origin::RunTime);
     let outbound = prop::collection::vec(Just(()).prop_map(move |()| route(every())), 0..2);
     (entries(), prop::option::of(entries()), entries(), outbound, any::<bool>(), entries()).prop_map(

@@ -78,7 +78,8 @@ const ODD: &[(&str, &str)] = &[
         "outbound: [{ handlers: g, methods: [GET] }, { handlers: g, methods: [GET], name: second }]",
         "line 1: second for `*` is never used",
     ),
-    ("outboundByHost: { 'http://a.test': h }", "line 1: `http://a.test` is without TLS"),
+    ("outboundByHost: { 'http://a.test': h }", "line 1: `http://a.test` is without TLS, and secret `S`"),
+    ("outbound: h", "secret `S` goes to every host that no other rule serves; name its `hosts`"),
     ("passthrough: [a.test]", "line 1: TLS to `a.test` is never passed through"),
     (
         "passthrough: [a.test]\nallowedHosts: [a.test]\noutboundByHost: { a.test: g }",
@@ -99,6 +100,64 @@ fn what_is_odd() {
     }
 }
 
+/// Secrets, each with its only warning beside those about handlers that serve nothing.
+#[test]
+fn what_is_odd_about_secrets() {
+    for (keys, rest, wanted) in [
+        ("scrub: false", "", Some("what servers answer is not searched for secret `S`")),
+        (
+            "allowPlaintext: [10.0.0.0/8, '::1']",
+            "",
+            Some("secret `S` may be sent without TLS, to 10.0.0.0/8, ::1/128"),
+        ),
+        (
+            "hosts: ['*'], placeholder: true",
+            "",
+            Some(
+                "line 1: the workload can send secret `S` to whichever host of `*` it likes; name the hosts that it is for",
+            ),
+        ),
+        (
+            "hosts: [a.test, 0.0.0.0/1], placeholder: true",
+            "",
+            Some("line 1: the workload can send secret `S` to whichever host of `0.0.0.0/1` it likes"),
+        ),
+        (
+            "hosts: ['2001::/16'], placeholder: true",
+            "",
+            Some("line 1: the workload can send secret `S` to whichever host of `2001::/16` it likes"),
+        ),
+        ("hosts: ['*.a.test', 10.0.0.0/8, '2001:db8::/32'], placeholder: { env: S }", "", None),
+        ("hosts: ['*']", "", None),
+        (
+            "hosts: [a.test]",
+            "outboundByHost: { b.test: h }",
+            Some("line 2: every request for `b.test` is refused: `hosts` of secret `S` do not name it"),
+        ),
+        (
+            "hosts: ['a.test:444']",
+            "outboundByHost: { 'a.test:443': h }",
+            Some("line 2: every request for `a.test:443` is refused"),
+        ),
+        (
+            "hosts: ['a.test:443']",
+            "outboundByHost: { 'http://a.test:80': { handlers: h, upgrade: https } }",
+            None,
+        ),
+        ("hosts: ['*.test']", "outboundByHost: { a.test: h, '*.b.test': h, 'https://c.test:8443': h }", None),
+        ("hosts: [a.test]", "outbound: h", None),
+        ("instances: [i]", "outboundByHost: { 'http://a.test': { handlers: h, upgrade: https } }", None),
+    ] {
+        let text = format!(
+            "secrets: {{ S: {{ env: S, {keys} }} }}\n{rest}\nhandlers: {{ h: {{ bearer: '${{S}}' }} }}"
+        );
+        let mut found = told(&text);
+        found.retain(|warning| !warning.starts_with("handler `"));
+        assert_eq!(found.len(), usize::from(wanted.is_some()), "{text}: {found:?}");
+        assert!(wanted.is_none_or(|wanted| found[0].contains(wanted)), "{text}: {found:?}");
+    }
+}
+
 #[test]
 fn what_is_not_used() {
     for (text, wanted) in [
@@ -110,6 +169,20 @@ fn what_is_not_used() {
             &["store `s` is given to no handler"],
         ),
         ("handlers: { h: { wasm: h, secrets: [S] } }\ntail: [h]\nsecrets: { S: { env: S } }", &[]),
+        ("secrets: { S: { env: S, hosts: [a.test], placeholder: true } }", &[]),
+        (
+            "secrets: { S: { redis: { store: s, key: k }, hosts: [a.test], placeholder: { env: S } } }
+stores: { s: { redis: { url: 'redis://r.test' } } }",
+            &[],
+        ),
+        (
+            "secrets: { T: { env: T }, S: { oauth2: { tokenUrl: 'https://a.test', clientId: c, clientSecret: T } } }",
+            &["secret `S` is given to no handler"],
+        ),
+        (
+            "secrets: { S: { env: S } }\nhandlers: { h: { sign: { hmac: { secret: S, header: x } } } }\noutboundByHost: { a.test: h }",
+            &[],
+        ),
         (
             "handlers: { a: { wasm: a, keyvalue: { A: a } }, b: { wasm: a, state: { B: b } }, c: { wasm: a, blobstore: { C: c } } }
 stores: { a: { memory: {} }, b: { file: b }, c: { folder: c } }

@@ -1,5 +1,4 @@
-//! The HTTP client that speaks to S3 servers: ours, so that TLS is verified as everywhere else, no proxy of the environment is in
-//! between, and no wait is without a deadline.
+//! The HTTP client that speaks to S3 servers: the one that verifies TLS as everywhere else, and here no wait is without a deadline.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +8,6 @@ use handlers::StoreError;
 use http::{Response, Uri};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector as TcpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
     client::{
@@ -21,19 +15,18 @@ use object_store::{
         HttpResponseBody, HttpService,
     },
 };
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::time::timeout;
 
-use crate::stores::refused;
+use crate::{
+    stores::refused,
+    verified::{self, Verified},
+};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// From the request's first byte to the response's head; a part of a large object is on its way meanwhile.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a response may stand still.
 const IDLE: Duration = Duration::from_secs(30);
-/// Connections that are kept for the next request, and for how long.
-const MAX_POOLED: usize = 32;
-const POOLED: Duration = Duration::from_secs(30);
 
 /// How often a request is tried that failed, and for how long.
 pub(super) fn retries() -> RetryConfig {
@@ -68,24 +61,12 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let tls = ClientConfig::builder().with_root_certificates(Arc::clone(&self.0)).with_no_client_auth();
-        let mut tcp = TcpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_DEADLINE));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(POOLED).pool_max_idle_per_host(MAX_POOLED);
-        Ok(HttpClient::new(Service(builder.build(connector))))
+        Ok(HttpClient::new(Service(verified::client(&self.0))))
     }
 }
 
 #[derive(Debug)]
-struct Service(Client<HttpsConnector<TcpConnector>, HttpRequestBody>);
+struct Service(Verified<HttpRequestBody>);
 
 #[async_trait]
 impl HttpService for Service {

@@ -16,7 +16,7 @@ use crate::stores::{
     s3::{S3, S3Bucket},
 };
 
-pub(super) struct RedisProcess {
+pub(crate) struct RedisProcess {
     child: Child,
     port: u16,
     directory: tempfile::TempDir,
@@ -24,7 +24,7 @@ pub(super) struct RedisProcess {
 }
 
 impl RedisProcess {
-    pub(super) fn start(password: &'static str) -> Self {
+    pub(crate) fn start(password: &'static str) -> Self {
         loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let directory = tempfile::tempdir().unwrap();
@@ -35,20 +35,20 @@ impl RedisProcess {
         }
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.child = redis(self.port, self.password, self.directory.path()).expect("the port is free again");
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    pub(super) fn store(&self, password: &str, prefix: &str) -> Redis {
+    pub(crate) fn store(&self, password: &str, prefix: &str) -> Redis {
         let password = (!password.is_empty()).then(|| Arc::new(Secret::new(password.to_owned())));
         Redis::new(RedisServer { url: self.url(), username: None, password, prefix: prefix.into() }).unwrap()
     }
@@ -130,7 +130,7 @@ impl Drop for S3Process {
 }
 
 /// A command that does not outlive the thread which starts it.
-pub(super) fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
