@@ -121,3 +121,6 @@ impl Drop for Key {
         self.0.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests;
