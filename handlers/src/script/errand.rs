@@ -71,3 +71,60 @@ impl<T: Send + 'static> Future for Errand<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, ThreadId};
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn engine() -> Runtime {
+        Builder::new_multi_thread().worker_threads(1).build().unwrap()
+    }
+
+    /// Computes for `ticks` ticks, giving way after each; says where it began and where it ended.
+    async fn computes(ticks: u32) -> (ThreadId, ThreadId) {
+        let begun = thread::current().id();
+        for _ in 0..ticks {
+            let tick = Instant::now();
+            while tick.elapsed() < TICK {
+                std::hint::spin_loop();
+            }
+            tokio::task::yield_now().await;
+        }
+        (begun, thread::current().id())
+    }
+
+    #[test]
+    fn only_what_computes_for_long_changes_threads() {
+        let (engine, here) = (engine(), thread::current().id());
+        let asking = Builder::new_current_thread().build().unwrap();
+        let ran = |heavy, ticks| {
+            let errand = Errand::new(engine.handle().clone(), heavy, computes(ticks));
+            asking.block_on(errand).unwrap()
+        };
+        assert_eq!(ran(false, 0), (here, here));
+        let (begun, ended) = ran(false, 2);
+        assert!(begun == here && ended != here);
+        let (begun, ended) = ran(true, 0);
+        assert!(begun != here && begun == ended);
+    }
+
+    #[test]
+    fn what_is_let_go_goes_on_and_what_is_dropped_does_not() {
+        let engine = engine();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let says = |text: &'static str| {
+            let sender = sender.clone();
+            async move {
+                tokio::task::yield_now().await;
+                let _ = sender.send(text);
+            }
+        };
+        drop(Errand::new(engine.handle().clone(), false, says("dropped")));
+        Errand::new(engine.handle().clone(), false, says("let go")).detach();
+        assert_eq!(receiver.recv().unwrap(), "let go");
+    }
+}
