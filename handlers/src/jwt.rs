@@ -9,7 +9,7 @@ use aws_lc_rs::{
     rsa::KeyPair as RsaKeyPair,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use zeroize::Zeroize;
@@ -64,7 +64,7 @@ pub fn sign(
     if let (Some(key_id), Some(head)) = (key_id, head.as_object_mut()) {
         head.insert(String::from("kid"), key_id.into());
     }
-    let [head, claims] = [&head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let [head, claims] = [&head, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
     let text = format!("{head}.{claims}");
     let signature = match algorithm {
         Algorithm::Rs256 => rsa(key_pem, text.as_bytes())?,
@@ -75,7 +75,7 @@ pub fn sign(
             hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
         }
     };
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
 fn rsa(pem: &str, text: &[u8]) -> Result<Vec<u8>, JwtError> {

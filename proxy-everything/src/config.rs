@@ -203,7 +203,7 @@ impl Generation {
             Scripts { granted, overrides: &overrides, engine: surroundings.engine, limits: &limits };
         let credentials = Credentials::new(&document.parsed, &slots, surroundings.fakes, &surroundings.who)?;
         let handling = handling(&policy, &document, &scripts)?;
-        let tails = scripts.tails(&document.parsed, surroundings.queues)?;
+        let tails = scripts::tails(&document.parsed, &handling.named, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
         let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);

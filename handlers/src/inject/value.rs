@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::BASE64;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -104,7 +104,7 @@ impl Value {
                 let (username, password) = (username.made(secrets)?, password.made(secrets)?);
                 let both = Zeroizing::new([username.as_str(), ":", &password].concat());
                 let mut text = "Basic ".to_owned();
-                STANDARD.encode_string(both.as_bytes(), &mut text);
+                BASE64.encode_append(both.as_bytes(), &mut text);
                 text
             }
         };

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::Path,
@@ -21,6 +20,7 @@ use aws_lc_rs::{
     error::Unspecified,
     hmac,
 };
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
@@ -184,20 +184,13 @@ fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
 }
 
 fn given_name(hash: &ContentHash) -> String {
-    format!("{}.wasm", hex(hash))
+    format!("{}.wasm", HEXLOWER.encode(hash))
 }
 
 fn compiled_name(engine: &Engine, hash: &ContentHash) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}.cwasm", hex(hash), hasher.finish())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{}-{:016x}.cwasm", HEXLOWER.encode(hash), hasher.finish())
 }
 
 #[cfg(test)]

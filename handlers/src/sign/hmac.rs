@@ -9,11 +9,11 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, request::Parts};
 
-use super::{SignError, body, hex, remove};
+use super::{SignError, body, remove};
 use crate::{Body, Secrets};
 
 /// The hash under the key.
@@ -135,8 +135,8 @@ impl Digest {
 impl Encoding {
     fn write(self, bytes: &[u8]) -> String {
         match self {
-            Self::Hex => hex(bytes),
-            Self::Base64 => STANDARD.encode(bytes),
+            Self::Hex => HEXLOWER.encode(bytes),
+            Self::Base64 => BASE64.encode(bytes),
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use handlers::{Blobs, Handler, KeyValue, KeyValueGrant, Named, RateLimit, Scope, Script, ScriptSettings};
+use handlers::{
+    Blobs, Handler, KeyValue, KeyValueGrant, Kind, Named, RateLimit, Scope, Script, ScriptSettings,
+};
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -106,23 +108,31 @@ impl Scripts<'_> {
             Opened::KeyValue(_) => None,
         }
     }
+}
 
-    /// The tails of `document`, in its order, with what waits for them in `queues`.
-    pub(super) fn tails(&self, document: &Document, queues: &Queues) -> Result<Vec<Tail>, ConfigError> {
-        let mut tails = Vec::new();
-        for name in &document.tail {
-            // Other handlers were refused when the document was parsed.
-            let Some(HandlerSource::Wasm(wasm)) = document.handlers.get(name) else { continue };
-            let script = self.script(name, wasm, None)?;
-            if script.kind() != handlers::Kind::Tail {
-                let reason =
-                    format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
-                return Err(ConfigError::Handler { name: name.clone(), reason });
-            }
-            tails.push(queues.tail(name, script, wasm.on_error));
+/// The tails of `document`, of its `handlers` and in its order, with what waits for them in `queues`.
+pub(super) fn tails(
+    document: &Document,
+    handlers: &[Arc<Named>],
+    queues: &Queues,
+) -> Result<Vec<Tail>, ConfigError> {
+    let mut tails = Vec::new();
+    for name in &document.tail {
+        let made = handlers.iter().find(|named| &*named.name == name).map(|named| &named.handler);
+        // Other handlers were refused when the document was parsed.
+        let (Some(HandlerSource::Wasm(wasm)), Some(Handler::Script(script))) =
+            (document.handlers.get(name), made)
+        else {
+            continue;
+        };
+        if script.kind() != Kind::Tail {
+            let reason =
+                format!("it is named under `tail`, but its component is a {}", script.kind().as_str());
+            return Err(ConfigError::Handler { name: name.clone(), reason });
         }
-        Ok(tails)
+        tails.push(queues.tail(name, script.clone(), wasm.on_error));
     }
+    Ok(tails)
 }
 
 /// Whether a file holds what the document says.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use handlers::{Inspection, LoadError, ScriptSettings};
-use policy::{HandlerSource, WasmSource};
+use policy::{ContentHash, HandlerSource, WasmSource};
 use serde_json::{Value, json};
 
 use super::{FAULTY, component};
@@ -108,7 +108,7 @@ fn print(found: &Inspection) {
     };
     println!("{:<13}{}", "kind", kind(found).unwrap_or("none: it exports nothing that a handler does"));
     println!("{:<13}{} bytes", "size", found.size);
-    println!("{:<13}{}", "sha256", hex(&found.sha256));
+    println!("{:<13}{}", "sha256", ContentHash(found.sha256));
     list("made by", &found.producers);
     list("exports", &found.exports);
     list("imports", &found.imports);
@@ -123,7 +123,7 @@ fn to_json(found: &Inspection) -> Value {
     json!({
         "kind": kind(found),
         "size": found.size,
-        "sha256": hex(&found.sha256),
+        "sha256": ContentHash(found.sha256).to_string(),
         "producers": found.producers,
         "exports": found.exports,
         "imports": found.imports,
@@ -133,8 +133,4 @@ fn to_json(found: &Inspection) -> Value {
 
 fn kind(found: &Inspection) -> Option<&'static str> {
     found.kind.map(handlers::Kind::as_str)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 use http::HeaderMap;
-
-use super::super::hex;
 
 /// Headers that belong to one connection, or that something between here and the server may still change. All others are signed.
 const UNSIGNED: [&str; 20] = [
@@ -80,5 +79,5 @@ pub(super) fn text(method: &str, path: &str, query: &str, headers: &Headers, pay
 
 /// The SHA-256 of something, in hexadecimal digits.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
 }

@@ -6,12 +6,13 @@
 use std::{fmt, time::SystemTime};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use data_encoding::HEXLOWER;
 use time::{
     PrimitiveDateTime, UtcDateTime, format_description::StaticFormatDescription, macros::format_description,
 };
 use zeroize::Zeroizing;
 
-use super::super::{SignError, hex};
+use super::super::SignError;
 
 /// The name of the way of signing.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -93,6 +94,6 @@ impl Signer {
     /// The signature of a text of this kind, whose further lines are these.
     pub(super) fn sign(&self, kind: &str, lines: &[&str]) -> String {
         let text = format!("{kind}\n{}\n{}\n{}", self.stamp, self.scope, lines.join("\n"));
-        hex(hmac::sign(&self.key, text.as_bytes()).as_ref())
+        HEXLOWER.encode(hmac::sign(&self.key, text.as_bytes()).as_ref())
     }
 }

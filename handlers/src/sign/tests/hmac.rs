@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::{BASE64, HEXLOWER};
 
 use super::*;
 use crate::sign::{Digest, Encoding, Hmac, Part};
@@ -53,7 +53,7 @@ fn the_listed_parts_are_signed_in_their_order() {
         (&[], ""),
     ] {
         let (head, body) = apply(&hmac(over), &[]);
-        let expected = format!("sha256={}", crate::sign::hex(&openssl("-sha256", expected)));
+        let expected = format!("sha256={}", HEXLOWER.encode(&openssl("-sha256", expected)));
         assert_eq!(text(&head.headers, "x-signature"), expected, "{over:?}");
         assert_eq!((text(&head.headers, "x-timestamp"), &body[..]), ("1369353600", &b"hello"[..]));
         assert!(head.headers["x-signature"].is_sensitive());
@@ -67,7 +67,7 @@ fn all_hashes_and_encodings() {
     {
         let expected = openssl(name, "POST.hello");
         for (encoding, expected) in
-            [(Encoding::Hex, crate::sign::hex(&expected)), (Encoding::Base64, STANDARD.encode(&expected))]
+            [(Encoding::Hex, HEXLOWER.encode(&expected)), (Encoding::Base64, BASE64.encode(&expected))]
         {
             let parts = &[Part::Method, Part::Body];
             let hmac =
