@@ -1,4 +1,5 @@
 //! Bodies for tests: made of given frames, and read to their end.
+//! The tests of scrubbing and of placeholders both need them.
 
 use std::{
     pin::Pin,

@@ -1,3 +1,5 @@
+//! Codings: round trips, damage, bombs.
+
 use std::io::Write;
 
 use flate2::{

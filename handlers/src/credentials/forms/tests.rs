@@ -1,3 +1,5 @@
+//! Forms: what encoders of other software make is found.
+
 use super::*;
 
 fn texts(value: &str) -> Vec<String> {

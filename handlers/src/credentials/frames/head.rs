@@ -1,4 +1,5 @@
-//! The head of a frame (RFC 6455, 5.2), read and written.
+//! The head of a frame (RFC 6455, 5.2), read and written. Receives bytes as far as they have come; hands on what they say of the
+//! frame, or what is wrong with it.
 
 use bytes::{BufMut, BytesMut};
 

@@ -1,3 +1,5 @@
+//! Frames, against another implementation of WebSockets.
+
 use std::io::{Cursor, Read, Write};
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! The places of a request where a placeholder may stand.
+//! The places of a request where a placeholder may stand, and sets of them: what the policy's `in` says. Also where one was found, in
+//! the words of records.
 
 use std::{fmt, sync::Arc};
 

@@ -1,3 +1,5 @@
+//! Placeholders in heads and bodies, each place and each border.
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, request::Parts};
 use http_body::Body as _;

@@ -1,3 +1,5 @@
+//! Replacing, against a slow and simple one, however the input is cut.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Scrubbing of whole responses.
+
 use std::io::Write;
 
 use bytes::Bytes;
