@@ -183,7 +183,7 @@ impl Script {
             ..Call::new(context.clone(), self.callers_runtime(), pace)
         };
         let run = call::run(self.instances.clone(), self.ticker.clone(), job, call);
-        let mut errand = Errand::new(self.runtime.clone(), self.instances.is_heavy(), run);
+        let mut errand = Errand::new(self.runtime.clone(), self.instances.weight(), run);
         // Whoever stops waiting stops the guest; once it has answered, it may go on by itself.
         let mut answered = answered;
         let outcome = tokio::select! {

@@ -6,6 +6,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -21,6 +25,19 @@ type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) struct Errand<T> {
     place: Place<T>,
     engine: Handle,
+    weight: Weight,
+}
+
+/// Whether the last call of a script had computed for a tick or longer: then the next ones begin on the engine's threads. A clone is
+/// another handle on the same.
+#[derive(Clone, Default)]
+pub(super) struct Weight(Arc<AtomicBool>);
+
+impl Weight {
+    /// What the last call had done.
+    pub(super) fn set(&self, heavy: bool) {
+        self.0.store(heavy, Relaxed);
+    }
 }
 
 enum Place<T> {
@@ -31,13 +48,17 @@ enum Place<T> {
 }
 
 impl<T: Send + 'static> Errand<T> {
-    /// A call on the thread that asks; `heavy` ones are on the engine's threads from the beginning.
-    pub(super) fn new(engine: Handle, heavy: bool, call: impl Future<Output = T> + Send + 'static) -> Self {
-        let place = match heavy {
+    /// A call of a script of this weight.
+    pub(super) fn new(
+        engine: Handle,
+        weight: Weight,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
+        let place = match weight.0.load(Relaxed) {
             true => Place::Engine(Task::spawn(&engine, call)),
             false => Place::Here(Box::pin(call), Duration::ZERO),
         };
-        Self { place, engine }
+        Self { place, engine, weight }
     }
 
     /// Lets it go on by itself, on the engine's threads.
@@ -63,6 +84,8 @@ impl<T: Send + 'static> Future for Errand<T> {
                 return Poll::Pending;
             }
             let call = std::mem::replace(call, Box::pin(std::future::pending()));
+            // Those that come before this one has ended are likely to be like it.
+            self.weight.set(true);
             self.place = Place::Engine(Task::spawn(&self.engine, call));
         }
         match &mut self.place {
@@ -101,15 +124,18 @@ mod tests {
     fn only_what_computes_for_long_changes_threads() {
         let (engine, here) = (engine(), thread::current().id());
         let asking = Builder::new_current_thread().build().unwrap();
-        let ran = |heavy, ticks| {
-            let errand = Errand::new(engine.handle().clone(), heavy, computes(ticks));
+        let weight = Weight::default();
+        let ran = |ticks| {
+            let errand = Errand::new(engine.handle().clone(), weight.clone(), computes(ticks));
             asking.block_on(errand).unwrap()
         };
-        assert_eq!(ran(false, 0), (here, here));
-        let (begun, ended) = ran(false, 2);
+        assert_eq!(ran(0), (here, here));
+        let (begun, ended) = ran(2);
         assert!(begun == here && ended != here);
-        let (begun, ended) = ran(true, 0);
-        assert!(begun != here && begun == ended);
+        let (begun, ended) = ran(0);
+        assert!(begun != here && begun == ended, "the last one was heavy");
+        weight.set(false);
+        assert_eq!(ran(0), (here, here));
     }
 
     #[test]
@@ -123,8 +149,8 @@ mod tests {
                 let _ = sender.send(text);
             }
         };
-        drop(Errand::new(engine.handle().clone(), false, says("dropped")));
-        Errand::new(engine.handle().clone(), false, says("let go")).detach();
+        drop(Errand::new(engine.handle().clone(), Weight::default(), says("dropped")));
+        Errand::new(engine.handle().clone(), Weight::default(), says("let go")).detach();
         assert_eq!(receiver.recv().unwrap(), "let go");
     }
 }

@@ -90,7 +90,7 @@ impl Script {
         let pace = Pace::begin(self.settings.limits.deadline);
         let call = Call::new(context.clone(), runtime, pace);
         let asked = asked(self.instances.clone(), self.ticker.clone(), question, call);
-        let action = Errand::new(self.runtime.clone(), self.instances.is_heavy(), asked).await;
+        let action = Errand::new(self.runtime.clone(), self.instances.weight(), asked).await;
         let action = action.unwrap_or_else(|| Err(Fault::Failed("the engine has stopped".to_owned())));
         action.map_err(|fault| self.failed(fault))
     }

@@ -3,10 +3,7 @@
 //! Receives calls; hands each an instance that no other call uses, a used one if there is one, and takes it back when
 //! the call has gone well. At most [`MAX_INSTANCES`] exist at once; further calls wait, and not many of them.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -17,6 +14,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 use super::{
     ScriptSettings,
     counts::Existing,
+    errand::Weight,
     kind::{Guest, Linked},
     limits::Limits,
     state::State,
@@ -53,8 +51,7 @@ pub(super) struct Instances {
     idle: Mutex<Vec<Instance>>,
     turns: Arc<Semaphore>,
     waiting: Semaphore,
-    /// Whether the call that ended last had computed for a tick or longer.
-    heavy: AtomicBool,
+    weight: Weight,
 }
 
 impl Instances {
@@ -67,7 +64,7 @@ impl Instances {
             idle: Mutex::default(),
             turns: Arc::new(Semaphore::new(MAX_INSTANCES)),
             waiting: Semaphore::new(MAX_WAITING),
-            heavy: AtomicBool::new(false),
+            weight: Weight::default(),
         }
     }
 
@@ -79,15 +76,15 @@ impl Instances {
         &self.linked
     }
 
-    /// Whether the next call is likely to compute for long, going by the last one.
-    pub(super) fn is_heavy(&self) -> bool {
-        self.heavy.load(Relaxed)
+    /// How long the next call is likely to compute, going by the last one.
+    pub(super) fn weight(&self) -> Weight {
+        self.weight.clone()
     }
 
     /// Ends a call of an instance: nothing of it stays there.
     pub(super) fn end(&self, instance: &mut Instance) {
         let state = instance.store.data_mut();
-        self.heavy.store(state.limits.ticked(), Relaxed);
+        self.weight.set(state.limits.ticked());
         state.bodies.clear();
         state.sinks.clear();
         state.call.0 = None;
