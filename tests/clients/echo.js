@@ -63,10 +63,11 @@ const BOMBS = {
   gzip: () => Buffer.concat(Array(1024).fill(zlib.gzipSync(MEBIBYTE))),
   br: () => zlib.brotliCompressSync(Buffer.alloc(256 << 20), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } }),
   zstd: () => zstd(Array(8192).fill(128 << 10)),
-  twice: () => CODINGS.twice(BOMBS.gzip()),
+  twice: () => zlib.brotliCompressSync(BOMBS.gzip()),
 };
 
-function repeat(response, headers, [form, coding, cut, place]) {
+function repeat(request, response, [form, coding, cut, place]) {
+  const { headers } = request;
   const told = FORMS[form](headers['x-auth-token'], headers);
   const places = {
     body: [200, {}, told],
@@ -79,13 +80,14 @@ function repeat(response, headers, [form, coding, cut, place]) {
     part: [206, { 'content-range': 'bytes 0-99/1000' }, told],
     parts: [206, { 'content-type': 'multipart/byteranges; boundary=b' }, told],
     trailer: [200, { trailer: 'x-you-sent' }, 'none'],
+    phrase: [200, {}, 'none', `OK for ${told}`],
   };
-  const [status, fields, text] = places[place];
+  const [status, fields, text, phrase] = places[place];
   const parts = typeof text === 'string' ? [Buffer.from('{"sent":"'), Buffer.from(text), Buffer.from('"}\n')] : [text];
   const body = CODINGS[coding](Buffer.concat(parts));
   const encoding = coding in NAMES ? NAMES[coding] : coding;
   if (encoding) fields['content-encoding'] = encoding;
-  response.writeHead(status, fields);
+  response.writeHead(status, ...(phrase && request.httpVersionMajor === 1 ? [phrase] : []), fields);
   const size = cut === 'bytes' ? 1 : body.length;
   for (let at = 0; at < body.length; at += size) response.write(body.subarray(at, at + size));
   if (place === 'trailer') response.addTrailers({ 'x-you-sent': told });
@@ -106,7 +108,7 @@ function serve(request, response) {
   const url = new URL(request.url, 'https://echo');
   const [, first, ...others] = url.pathname.split('/');
   console.log(request.method, url.pathname, headers['x-auth-token'] ?? '-');
-  if (first in FORMS) return repeat(response, headers, [first, ...others]);
+  if (first in FORMS) return repeat(request, response, [first, ...others]);
   if (first === 'bomb') {
     response.writeHead(200, { 'content-encoding': others[0] in NAMES ? NAMES[others[0]] : others[0] });
     return response.end(BOMBS[others[0]]());

@@ -42,7 +42,8 @@ impl Canary {
         let dense: Vec<u8> = lower.iter().copied().filter(|byte| !b"\0\r\n".contains(byte)).collect();
         let in_any_case = self.forms().into_iter().find(|(_, needle)| contains(&lower, needle));
         let exact = || self.exact_forms().into_iter().find(|(_, needle)| contains(bytes, needle));
-        let spread = || contains(&dense, self.0.to_lowercase().as_bytes()).then_some("in pieces, or in UTF-16");
+        let spread =
+            || contains(&dense, self.0.to_lowercase().as_bytes()).then_some("in pieces, or in UTF-16");
         in_any_case.or_else(exact).map(|(form, _)| form).or_else(spread)
     }
 

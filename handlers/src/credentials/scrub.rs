@@ -38,6 +38,9 @@ const MIN_VALUE: usize = 8;
 /// What servers may be asked for. They may send `zstd` as well, but our decoder gives away its content late.
 const ASKED_FOR: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "identity"];
 
+/// What asks for parts of a body, so that a value would come in pieces. The last one is of a draft, and servers still know it.
+const PARTS: [HeaderName; 3] = [RANGE, IF_RANGE, HeaderName::from_static("request-range")];
+
 /// Checks of the body as it was on the wire.
 const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
 
@@ -100,8 +103,9 @@ impl Scrubber {
         if self.is_empty() {
             return;
         }
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
+        for name in &PARTS {
+            headers.remove(name);
+        }
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         let known: Vec<&str> = values
             .flat_map(|value| value.split(','))

@@ -26,11 +26,28 @@ secrets: { T: { env: API_TOKEN } }
 
 /// As the server knows them.
 const FORMS: [&str; 17] = [
-    "raw", "basic", "base64", "base64after1", "base64after2", "base64url", "json", "JSON", "hex", "HEX", "percent", "PERCENT",
-    "decimal", "entities", "ENTITIES", "utf16le", "utf16be",
+    "raw",
+    "basic",
+    "base64",
+    "base64after1",
+    "base64after2",
+    "base64url",
+    "json",
+    "JSON",
+    "hex",
+    "HEX",
+    "percent",
+    "PERCENT",
+    "decimal",
+    "entities",
+    "ENTITIES",
+    "utf16le",
+    "utf16be",
 ];
 const CODINGS: [&str; 8] = ["identity", "gzip", "deflate", "bare", "br", "zstd", "members", "twice"];
-const PLACES: [&str; 9] = ["page", "header", "location", "cookie", "reason", "name", "part", "parts", "trailer"];
+const PLACES: [&str; 8] = ["page", "header", "location", "cookie", "reason", "part", "parts", "trailer"];
+/// From where it is taken as a whole. HTTP/2 has no phrase.
+const GONE: [&str; 2] = ["/raw/identity/whole/name", "/raw/identity/whole/phrase"];
 /// Of a letter in the form that makes least of it.
 const MASKED: &str = "******************************";
 
@@ -48,9 +65,8 @@ fn cases() -> Vec<(String, bool)> {
     for form in ["raw", "basic", "JSON", "PERCENT"] {
         cases.extend(PLACES.map(|place| format!("{form}/identity/bytes/{place}")));
     }
-    // What cannot be the name of a header.
-    cases.retain(|case| !case.ends_with("/name") || case.starts_with("raw"));
-    cases.into_iter().map(|case| (format!("/{case}"), !case.ends_with("/name"))).collect()
+    let masked = cases.into_iter().map(|case| (format!("/{case}"), true));
+    masked.chain(GONE.map(|case| (case.to_owned(), false))).collect()
 }
 
 fn nothing_comes_back(user: User) {
@@ -59,11 +75,13 @@ fn nothing_comes_back(user: User) {
     let placeholder = POLICY
         .replace("outbound: token\n", "")
         .replace("env: API_TOKEN", "env: API_TOKEN, hosts: ['*.example.test'], placeholder: { env: FAKE }");
-    for (policy, header) in [(POLICY, ""), (&placeholder, r#"-H "x-auth-token: $FAKE" -H "te: trailers""#)] {
+    for (policy, header) in [(POLICY, ""), (&placeholder, r#"-H "x-auth-token: $FAKE""#)] {
         for (host, version) in [(ONE, "--http1.1"), (TWO, "--http2")] {
             let cases = cases();
             let urls: String = cases.iter().map(|(path, _)| format!(" https://{host}{path}")).collect();
-            let script = format!("exec {CURL} -sSi {version} --compressed {header} -w '\\n=====\\n' {urls}");
+            let script = format!(
+                "exec {CURL} -sSi {version} --compressed -H 'te: trailers' {header} -w '\\n=====\\n' {urls}"
+            );
             let run = lab.run(&server.policy(policy), &[]);
             let finished = run.start(&[SH, "-c", &script]).finish_abrupt().ok();
             let answers: Vec<&str> = finished.stdout.split("\n=====\n").collect();
@@ -71,6 +89,8 @@ fn nothing_comes_back(user: User) {
             let token = lab.canary.value().as_bytes();
             for ((path, masked), answer) in cases.iter().zip(answers) {
                 assert!(answer.starts_with("HTTP/"), "{host}{path}: {answer}");
+                // Trailers that HTTP/1.1 does not announce are not passed on.
+                let masked = *masked && !(host == ONE && path.ends_with("/trailer"));
                 assert!(!masked || answer.contains(MASKED), "{host}{path}: {answer:?}");
                 let part = token.windows(10).find(|part| answer.contains(std::str::from_utf8(part).unwrap()));
                 assert!(part.is_none(), "{host}{path}: {answer}");
@@ -133,8 +153,11 @@ const MAY_GROW_KIB: u64 = 24 * 1024;
 fn a_body_that_grows_without_measure(user: User) {
     let lab = Lab::new(user);
     let server = Server::start(&lab);
-    let ask = |path: &str| format!("{CURL} -sS -o /dev/null -w '%{{exitcode}} %{{size_download}}\\n' https://{TWO}{path}\n");
-    let bombs: String = ["gzip", "br", "zstd", "twice"].map(|coding| ask(&format!("/bomb/{coding}"))).concat();
+    let ask = |path: &str| {
+        format!("{CURL} -sS -o /dev/null -w '%{{exitcode}} %{{size_download}}\\n' https://{TWO}{path}\n")
+    };
+    let bombs: String =
+        ["gzip", "br", "zstd", "twice"].map(|coding| ask(&format!("/bomb/{coding}"))).concat();
     let script = format!("{}read line\n{bombs}read line", ask("/raw/gzip/whole/body"));
     let mut running = lab.run(&server.policy(POLICY), &[]).start(&[SH, "-c", &script]);
     assert!(running.hear().starts_with("0 "));
@@ -192,9 +215,12 @@ fn sent_once(user: User) {
     let mut server = Server::start(&lab);
     // The first one leaves a connection that the second may use.
     let one = |host: &str, more: &str| {
-        format!("{CURL} -sS -o /dev/null -o /dev/null -w '%{{http_code}}\\n' {more} https://{host}/ https://{host}/reset\n")
+        format!(
+            "{CURL} -sS -o /dev/null -o /dev/null -w '%{{http_code}}\\n' {more} https://{host}/ https://{host}/reset\n"
+        )
     };
-    let script: String = [ONE, TWO].map(|host| ["", "-d x", "-X PUT"].map(|more| one(host, more)).concat()).concat();
+    let script: String =
+        [ONE, TWO].map(|host| ["", "-d x", "-X PUT"].map(|more| one(host, more)).concat()).concat();
     let script = format!("{script}{CURL} -sS -o /dev/null https://{ONE}/end");
     let run = lab.run(&server.policy(POLICY), &[]);
     let finished = run.start(&[SH, "-c", &script]).finish_abrupt().ok();

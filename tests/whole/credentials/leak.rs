@@ -75,7 +75,8 @@ fn requests() -> String {
 fn nothing_tells_them(user: User) {
     let lab = Lab::new(user);
     let server = Server::start(&lab);
-    let names: Vec<String> = USES.iter().filter(|name| **name != "broken").map(|name| format!("{name}.example.test")).collect();
+    let names: Vec<String> =
+        USES.iter().filter(|name| **name != "broken").map(|name| format!("{name}.example.test")).collect();
     let origin = lab.origin(Settings { names, ..Settings::default() });
     let broken = Settings {
         names: vec!["broken.example.test".to_owned()],
@@ -90,10 +91,10 @@ fn nothing_tells_them(user: User) {
     let text = policy(&lab, &server.plain_url());
     let entries = [server.resolve_entries(), origin.resolve_entries(), broken.resolve_entries()].concat();
     let text = format!("{text}\nresolve:\n{entries}");
-    let script = format!("read line\n{}\necho done\nread line", requests().repeat(2));
+    let script = format!("echo ready\nread line\n{}\necho done\nread line", requests().repeat(2));
     let run = lab.run(&text, &[]).env("PROXY_EVERYTHING_LOG", "trace").arguments(&["--class", "builder"]);
     let mut running = run.start(&[SH, "-c", &script]);
-    wait::until("the admin socket", || running.socket().exists().then_some(()));
+    assert_eq!(running.hear(), "ready");
     fs::write(&gone, format!("{value}\n{value}")).unwrap();
     running.say("");
     let statuses = running.hear();
@@ -110,10 +111,18 @@ fn nothing_tells_them(user: User) {
     running.say("");
     let finished = running.finish_abrupt();
     let told: Vec<&str> = finished.audit.exchanges().iter().filter_map(|one| one["error"].as_str()).collect();
-    for error in ["secret_unavailable", "secret_not_bound", "placeholder_elsewhere", "secret_on_plaintext", "handler_failed", "body_broke"] {
+    for error in [
+        "secret_unavailable",
+        "secret_not_bound",
+        "placeholder_elsewhere",
+        "secret_on_plaintext",
+        "handler_failed",
+        "body_broke",
+    ] {
         assert!(told.contains(&error), "{error} did not happen: {told:?} {statuses}");
     }
-    let styles: Vec<String> = finished.audit.exchanges().iter().map(|one| one["secrets"].to_string()).collect();
+    let styles: Vec<String> =
+        finished.audit.exchanges().iter().map(|one| one["secrets"].to_string()).collect();
     for style in ["inject", "basic", "query", "sign", "placeholder", "handler"] {
         assert!(styles.iter().any(|one| one.contains(&format!("\"{style}\""))), "{style}: {styles:?}");
     }
@@ -123,8 +132,18 @@ fn nothing_tells_them(user: User) {
 
 fn admin_answers(lab: &Lab, running: &Running<'_>) {
     let paths = [
-        "status", "metrics", "policy", "policy/parts", "overrides", "rules", "handlers", "placeholders", "ca", "ca/bundle",
-        "explain?url=https://inject.example.test/", "nothing",
+        "status",
+        "metrics",
+        "policy",
+        "policy/parts",
+        "overrides",
+        "rules",
+        "handlers",
+        "placeholders",
+        "ca",
+        "ca/bundle",
+        "explain?url=https://inject.example.test/",
+        "nothing",
     ];
     for path in paths {
         let answer = running.admin("GET", &format!("/v1/{path}"), "");
@@ -171,7 +190,8 @@ fn no_memory_is_left_behind(user: User) {
     let unlimited = [SH, "-c", "ulimit -c unlimited && exec \"$@\"", "sh"];
     let run = lab.run(harness::TOKEN_POLICY, &[]).through(&unlimited);
     let mut process = run.process(&["/bin/cat"], 0);
-    let mut child = process.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        process.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let socket = lab.path("state/run-0.sock");
     wait::until("the admin socket", || socket.exists().then_some(()));
     let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();

@@ -132,9 +132,8 @@ fn tls_rows(style: Style) -> Vec<Row> {
 /// HTTP/1.1 has two names in each request, and many requests on a connection.
 fn http1_rows(style: Style) -> Vec<Row> {
     let one = |lines: String| over_tls(Some(GOOD), ANYWHERE, &[marked(style, &lines)]);
-    let then = |second: &str| {
-        over_tls(Some(GOOD), ANYWHERE, &[get(style, "/1", GOOD), get(style, "/2", second)])
-    };
+    let then =
+        |second: &str| over_tls(Some(GOOD), ANYWHERE, &[get(style, "/1", GOOD), get(style, "/2", second)]);
     let pipelined = |second: &str| {
         let mut sent = then(second);
         sent["pipelined"] = true.into();
@@ -159,7 +158,12 @@ fn http1_rows(style: Style) -> Vec<Row> {
         row("both at once", pipelined(EVIL), json!([200, 421]), true),
         row("trace", one(format!("TRACE / HTTP/1.1\r\nhost: {GOOD}")), json!([405]), false),
         row("connect", one(format!("CONNECT {EVIL}:443 HTTP/1.1\r\nhost: {EVIL}:443")), json!([405]), false),
-        row("connect to good", one(format!("CONNECT {GOOD}:443 HTTP/1.1\r\nhost: {GOOD}")), json!([405]), false),
+        row(
+            "connect to good",
+            one(format!("CONNECT {GOOD}:443 HTTP/1.1\r\nhost: {GOOD}")),
+            json!([405]),
+            false,
+        ),
         row(
             "a range, and an expectation",
             one(format!(
@@ -181,9 +185,7 @@ fn http2_rows(style: Style) -> Vec<Row> {
         }
         fields
     };
-    let sent = |requests: Vec<Vec<Value>>| {
-        json!({ "address": ANYWHERE, "port": 443, "name": GOOD, "requests": requests })
-    };
+    let sent = |requests: Vec<Vec<Value>>| json!({ "address": ANYWHERE, "port": 443, "name": GOOD, "requests": requests });
     let one = |others: &[(&str, &str)]| sent(vec![fields("GET", others)]);
     let (good, evil) = ((":authority", GOOD), (":authority", EVIL));
     vec![
@@ -193,8 +195,8 @@ fn http2_rows(style: Style) -> Vec<Row> {
         row("h2, authority evil", one(&[evil]), json!([421]), false),
         row("h2, authority evil, host good", one(&[evil, ("host", GOOD)]), json!([400]), false),
         row("h2, two hosts", one(&[good, ("host", EVIL), ("host", GOOD)]), json!([400]), false),
-        row("h2, host only", one(&[("host", GOOD)]), json!([200]), true),
-        row("h2, only the host of evil", one(&[("host", EVIL)]), json!([421]), false),
+        row("h2, host only", one(&[("host", GOOD)]), json!([400]), false),
+        row("h2, only the host of evil", one(&[("host", EVIL)]), json!([400]), false),
         row("h2, two authorities", one(&[good, evil]), json!(["closed"]), false),
         row(
             "h2, a second request for evil",
@@ -216,9 +218,24 @@ fn plain_rows(style: Style) -> Vec<Row> {
         row("plain, dialled evil", plain(EVIL_ADDRESS, &[get(style, "/", GOOD)]), json!([200]), true),
         row("plain evil", plain(EVIL_ADDRESS, &[get(style, "/", EVIL)]), evil(), false),
         row("plain, two hosts", hosts(GOOD, EVIL), json!([400]), false),
-        row("plain, absolute", one(format!("GET http://{GOOD}/ HTTP/1.1\r\nhost: {GOOD}")), json!([200]), true),
-        row("plain, host evil", one(format!("GET http://{GOOD}/ HTTP/1.1\r\nhost: {EVIL}")), json!([400]), false),
-        row("plain, absolute evil", one(format!("GET http://{EVIL}/ HTTP/1.1\r\nhost: {GOOD}")), json!([400]), false),
+        row(
+            "plain, absolute",
+            one(format!("GET http://{GOOD}/ HTTP/1.1\r\nhost: {GOOD}")),
+            json!([200]),
+            true,
+        ),
+        row(
+            "plain, host evil",
+            one(format!("GET http://{GOOD}/ HTTP/1.1\r\nhost: {EVIL}")),
+            json!([400]),
+            false,
+        ),
+        row(
+            "plain, absolute evil",
+            one(format!("GET http://{EVIL}/ HTTP/1.1\r\nhost: {GOOD}")),
+            json!([400]),
+            false,
+        ),
         row(
             "plain, a second request for evil",
             plain(ANYWHERE, &[get(style, "/", GOOD), get(style, "/", EVIL), get(style, "/", GOOD)]),
@@ -334,7 +351,8 @@ fn a_name_that_leads_elsewhere(user: User) {
 fn redirects_lead_without_it(user: User) {
     let lab = Lab::new(user);
     let tls = Settings::default().transport;
-    let named = |name: &str, transport| Settings { names: vec![name.to_owned()], transport, ..Settings::default() };
+    let named =
+        |name: &str, transport| Settings { names: vec![name.to_owned()], transport, ..Settings::default() };
     let good = lab.origin(named(GOOD, tls));
     let (evil, plain_evil) = (lab.origin(named(EVIL, tls)), lab.origin(named(EVIL, Transport::Plain)));
     let python = "import os, sys, urllib.error, urllib.request
@@ -345,9 +363,8 @@ for url in sys.argv[1:]:
     except urllib.error.HTTPError as error:
         print(error.code)";
     for style in STYLES {
-        let urls: String = ["https", "http"]
-            .map(|scheme| format!(" 'https://{GOOD}/moved?{scheme}://{EVIL}/'"))
-            .concat();
+        let urls: String =
+            ["https", "http"].map(|scheme| format!(" 'https://{GOOD}/moved?{scheme}://{EVIL}/'")).concat();
         // Unlike with `Authorization`, curl does send such a header on.
         let script = format!(
             "{CURL} -sSL -H \"x-p: $FAKE\" -o /dev/null -o /dev/null -w '%{{http_code}}\\n' {urls} && exec {PYTHON} -c \"$0\" {urls}"

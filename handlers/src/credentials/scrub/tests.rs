@@ -61,10 +61,12 @@ fn a_request_asks_for_what_can_be_read() {
         (&["gzip;q=0, br;q=0.000, deflate;q=0.001"], "deflate;q=0.001"),
         (&["zstd, dcb, aws-chunked"], "identity"),
     ] {
-        let mut headers =
-            response(&[("range", "bytes=1-2"), ("if-range", "x"), ("if-match", "y")], Body::default())
-                .headers()
-                .clone();
+        let mut headers = response(
+            &[("range", "bytes=1-2"), ("request-range", "bytes=1-2"), ("if-range", "x"), ("if-match", "y")],
+            Body::default(),
+        )
+        .headers()
+        .clone();
         for value in accepts {
             headers.append(ACCEPT_ENCODING, HeaderValue::from_static(value));
         }
