@@ -20,6 +20,7 @@ for_each_user!(nothing_tells_them, no_memory_is_left_behind);
 /// Kinds of use, each at a host of its own.
 const USES: [&str; 9] = ["inject", "aws", "hook", "script", "fake", "gone", "other", "broken", "oauth"];
 
+/// A command of root's has no program that it could not change.
 fn policy(lab: &Lab, token_url: &str) -> String {
     let wasm = built_example(lab, "hostile");
     let handled = USES.iter().filter(|name| **name != "fake");
@@ -45,12 +46,15 @@ secrets:
   ENV: {{ env: API_TOKEN }}
   FILE: {{ file: secret.txt }}
   GONE: {{ file: gone.txt }}
-  COMMAND: {{ command: {{ run: [/bin/cat, "{secret}"] }} }}
+  COMMAND: {{ {command} }}
   BOUND: {{ env: API_TOKEN, hosts: [elsewhere.example.test] }}
   FAKE: {{ file: secret.txt, hosts: [fake.example.test], placeholder: {{ env: FAKE }} }}
   OAUTH: {{ oauth2: {{ tokenUrl: "{token_url}/oauth", clientId: me, clientSecret: ENV }} }}
 "#,
-        secret = lab.path("secret.txt").display()
+        command = match lab.user {
+            User::Root => "env: API_TOKEN".to_owned(),
+            _ => format!("command: {{ run: [/bin/cat, {:?}] }}", lab.path("secret.txt")),
+        }
     )
 }
 
