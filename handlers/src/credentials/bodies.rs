@@ -1,4 +1,5 @@
-//! Bodies for tests: made of given frames, and read to their end.
+//! Bodies for tests: made of given frames, and read to their end. Receives what a peer would send, and hands on what arrived; the tests of
+//! several engines here need it.
 
 use std::{
     pin::Pin,

@@ -326,24 +326,28 @@ fn two_hosts_on_one_server(user: User) {
     }
 }
 
-/// By a poisoned answer of DNS, say: a server that cannot prove the name gets nothing, over TLS as well as after an upgrade to it.
+/// By a poisoned answer of DNS, say, and after the right one: a server that cannot prove the name gets nothing, over TLS as well as after
+/// an upgrade to it.
 fn a_name_that_leads_elsewhere(user: User) {
     let lab = Lab::new(user);
+    let good = lab.origin(Settings::default());
     let evil = lab.origin(Settings { names: vec![EVIL.to_owned()], ..Settings::default() });
-    let port = evil.addresses()[0].port();
     for style in STYLES {
-        let text = policy(style, GOOD);
-        let leads = format!("{text}\nresolve: {{ {GOOD}: '127.0.0.1:{port}' }}");
-        let mut running = lab.run(&leads, &[]).start(&[PYTHON, "-c", MATRIX]);
-        for sent in [
+        let to = |origin: &Origin| {
+            let leads = format!("resolve: {{ {GOOD}: '127.0.0.1:{}' }}", origin.addresses()[0].port());
+            format!("{}\n{leads}", policy(style, GOOD))
+        };
+        let sent = [
             over_tls(Some(GOOD), ANYWHERE, &[get(style, "/", GOOD)]),
             plain(ANYWHERE, &[get(style, "/", GOOD)]),
-        ] {
-            assert_eq!(told(&mut running, &sent), json!([502]), "{style:?}");
-        }
-        drop(running.finish().ok());
+        ];
+        let mut running = lab.run(&to(&good), &[]).start(&[PYTHON, "-c", MATRIX]);
+        assert_eq!(sent.each_ref().map(|sent| told(&mut running, sent)), [json!([200]), json!([200])]);
+        assert!(running.apply(&to(&evil)).status.success());
+        assert_eq!(sent.each_ref().map(|sent| told(&mut running, sent)), [json!([502]), json!([502])]);
+        drop(running.finish_abrupt().ok());
     }
-    assert!(evil.requests().is_empty());
+    assert!(lab.canary.found(&good.heard()).is_some() && evil.requests().is_empty());
     lab.canary.assert_absent("what evil received", &evil.heard());
 }
 
