@@ -1,6 +1,7 @@
 """A WebSocket server: `websocket_server.py [CERTIFICATE]`. Prints its port, then the token that each client came with, and how it ended.
 
-`/echo` repeats; `/hash` answers with the SHA-256; `/first` speaks first; `/close` closes with a code of its own; `/count` only counts.
+`/echo` repeats; `/hash` answers with the SHA-256; `/first` speaks first; `/close` closes with a code of its own; `/count` only counts; `/pieces` repeats a
+message with a frame for each character, and then as the reason for which it closes.
 """
 import asyncio
 import hashlib
@@ -22,6 +23,9 @@ async def serve(socket):
             count += 1
             if socket.path == "/hash":
                 await socket.send(hashlib.sha256(message.encode()).hexdigest())
+            elif socket.path == "/pieces":
+                await socket.send(list(message))
+                await socket.close(4002, message)
             elif socket.path != "/count":
                 await socket.send(message)
             elif count == 100:

@@ -4,6 +4,7 @@
 //! thread of its own, on ports that the kernel picks, and ends when it is dropped.
 
 mod body;
+mod heard;
 mod routes;
 mod serve;
 #[cfg(test)]
@@ -93,6 +94,8 @@ struct Shared {
     open: AtomicU64,
     /// Bytes of the bodies that were sent to `/upload` and `/duplex`.
     received: AtomicU64,
+    /// What came on all connections, with TLS and without; of each the beginning.
+    heard: Mutex<Vec<u8>>,
     held: watch::Sender<bool>,
 }
 
@@ -123,6 +126,7 @@ impl Origin {
             connections: AtomicU64::new(0),
             open: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            heard: Mutex::default(),
             held,
         });
         let (stop, stopped) = oneshot::channel();
@@ -144,6 +148,19 @@ impl Origin {
     /// How many bytes of bodies have come so far, for `/upload` and `/duplex`.
     pub fn received(&self) -> u64 {
         self.shared.received.load(Ordering::Relaxed)
+    }
+
+    /// Everything that came so far: the bytes of all connections, as they came and without TLS, and the headers of all requests, which
+    /// HTTP/2 compresses. Long bodies are cut off.
+    pub fn heard(&self) -> Vec<u8> {
+        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for seen in self.requests() {
+            heard.extend_from_slice(format!("\n{}\n", seen.uri).as_bytes());
+            for (name, value) in &seen.headers {
+                heard.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat());
+            }
+        }
+        heard
     }
 
     /// Lets every request for `/hold` go on, now and later.

@@ -25,8 +25,17 @@ pub fn sandboxed(pid: u32, name: &str) -> Option<u32> {
 
 /// Resident memory in KiB; `None` when the process is gone.
 pub fn resident_kib(pid: u32) -> Option<u64> {
+    kib(pid, "VmRSS:")
+}
+
+/// The most memory that was ever resident, in KiB; `None` when the process is gone.
+pub fn peak_kib(pid: u32) -> Option<u64> {
+    kib(pid, "VmHWM:")
+}
+
+fn kib(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 

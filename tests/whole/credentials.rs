@@ -3,8 +3,13 @@
 //! The origin says what it got. That the secret is in nothing that the command saw, and in no record, is an invariant of the
 //! harness.
 
+mod echo;
+mod leak;
+mod matrix;
 mod placeholders;
+mod rotation;
 mod scrub;
+mod server;
 mod websockets;
 
 use harness::{Finished, HOST, Lab, Origin, Settings, Transport, User, for_each_user};

@@ -35,6 +35,7 @@ pub(crate) const CLIENT_PARTS: &str = include_str!("../clients/client_parts.mjs"
 pub(crate) const CONNECT: &str = include_str!("../clients/connect.py");
 pub(crate) const CRASH: &str = include_str!("../clients/crash.py");
 pub(crate) const DIALOGUE: &str = include_str!("../clients/dialogue.py");
+pub(crate) const ECHO: &str = include_str!("../clients/echo.js");
 pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
 pub(crate) const FIRST_BYTES: &str = include_str!("../clients/first_bytes.py");
 pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
@@ -43,6 +44,8 @@ pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
 pub(crate) const MANY: &str = include_str!("../clients/many.py");
+pub(crate) const MATRIX: &str =
+    concat!(include_str!("../clients/frames.py"), include_str!("../clients/matrix.py"));
 pub(crate) const MISDIRECTED: &str = include_str!("../clients/misdirected.py");
 pub(crate) const NAMES: &str = include_str!("../clients/names.py");
 pub(crate) const QUESTIONS: &str = include_str!("../clients/questions.py");
@@ -59,7 +62,8 @@ pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
 pub(crate) const TWO_THREADS: &str = include_str!("../clients/two_threads.py");
 pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");
 pub(crate) const UNTIL_UNAVAILABLE: &str = include_str!("../clients/until_unavailable.py");
-pub(crate) const VERDICTS: &str = include_str!("../clients/verdicts.py");
+pub(crate) const VERDICTS: &str =
+    concat!(include_str!("../clients/frames.py"), include_str!("../clients/verdicts.py"));
 pub(crate) const WAYS_OUT: &str = include_str!("../clients/ways_out.py");
 pub(crate) const WEBSOCKET: &str = include_str!("../clients/websocket.js");
 pub(crate) const WEBSOCKET_CLIENT: &str = include_str!("../clients/websocket_client.py");

@@ -35,8 +35,9 @@ const MIN_VALUE: usize = 8;
 /// What servers may be asked for. They may send `zstd` as well, but our decoder gives away its content late.
 const ASKED_FOR: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "identity"];
 
-/// What asks for a part of the content, for what changed of it (RFC 3229), or for compressed messages in it (gRPC): none of that can be read.
-const PARTS: [&str; 4] = ["range", "if-range", "a-im", "grpc-accept-encoding"];
+/// What asks for a part of the content (the second one in a draft's way that servers still know), for what changed of it (RFC 3229), or for
+/// compressed messages in it (gRPC): none of that can be read.
+const PARTS: [&str; 5] = ["range", "request-range", "if-range", "a-im", "grpc-accept-encoding"];
 
 /// Checks of the body as it was on the wire.
 const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];

@@ -11,6 +11,7 @@ use handlers::{
 };
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use hyper::ext::ReasonPhrase;
 
 use super::Networks;
 use crate::{
@@ -111,8 +112,14 @@ impl InPlay {
     }
 
     /// The response as the workload gets it.
-    pub fn scrubbed(&self, response: Response<Body>, notes: &Notes) -> Result<Response<Body>, UpstreamError> {
+    pub fn scrubbed(
+        &self,
+        mut response: Response<Body>,
+        notes: &Notes,
+    ) -> Result<Response<Body>, UpstreamError> {
         let Some(scrubber) = &self.scrubber else { return Ok(response) };
+        // HTTP/1.1 has a place for text beside the status, which no client needs.
+        response.extensions_mut().remove::<ReasonPhrase>();
         let response =
             scrubber.response(response).map_err(|error| UpstreamError::Unreadable(Arc::new(error)))?;
         if let Some(found) = response.extensions().get::<Found>() {

@@ -8,7 +8,7 @@
 //! | `/upload` | length and SHA-256 of the body as JSON |
 //! | `/events` | server-sent events without an end |
 //! | `/duplex` | the same, while the body is read |
-//! | `/moved` | 302, to `/token` |
+//! | `/moved` | 302, to `/token`, or to the URL that is its query |
 //! | `/hold` | 200, but not before the test calls `release` |
 //! | `/files/PATH` | a file of the configured directory |
 //! | anything else | 200 `hello from NAME` |
@@ -35,7 +35,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         "/upload" => upload(shared, request).await,
         "/events" => ok(body::events()),
         "/duplex" => duplex(shared, request),
-        "/moved" => moved(),
+        "/moved" => moved(request.uri().query().unwrap_or("/token")),
         "/hold" => hold(shared).await,
         _ => {
             if let Some(length) = path.strip_prefix("/stream/").and_then(|length| length.parse().ok()) {
@@ -96,9 +96,9 @@ fn duplex(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
     ok(body::events())
 }
 
-fn moved() -> Response<Reply> {
+fn moved(to: &str) -> Response<Reply> {
     let mut response = status(StatusCode::FOUND, "moved\n");
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/token"));
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(to).expect("a URL"));
     response
 }
 

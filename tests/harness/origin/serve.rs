@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Seen, Settings, Shared, Transport, Versions, routes};
+use super::{Seen, Settings, Shared, Transport, Versions, heard::Heard, routes};
 use crate::TestCa;
 
 pub(super) fn tls(ca: &TestCa, settings: &Settings) -> Option<TlsAcceptor> {
@@ -60,11 +60,14 @@ pub(super) fn run(
 async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let _open = Open::new(&shared);
+    // As it came, too: what is not encrypted ought to be.
+    let stream = Heard::new(stream, &shared);
     let Some(tls) = tls else {
         return http(stream, peer, Versions::Http1, shared).await;
     };
     if let Ok(stream) = tls.accept(stream).await {
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let stream = Heard::new(stream, &shared);
         http(stream, peer, if h2 { Versions::Http2 } else { Versions::Http1 }, shared).await;
     }
 }

@@ -65,6 +65,7 @@ fn a_request_asks_for_what_can_be_read() {
     ] {
         let sent = [
             ("range", "bytes=1-2"),
+            ("request-range", "bytes=1-2"),
             ("if-range", "x"),
             ("a-im", "vcdiff"),
             ("grpc-accept-encoding", "gzip"),
