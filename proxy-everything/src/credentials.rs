@@ -109,7 +109,7 @@ impl Credentials {
 
     /// What a request may use, with the values that there are now.
     pub async fn in_play(&self, passing: &Passing<'_>) -> Result<InPlay, ExchangeError> {
-        if self.held.is_empty() && self.placeholders.is_none() {
+        if passing.uses.is_empty() && self.placeholders.is_none() {
             return Ok(InPlay::default());
         }
         let wanted = self.wanted(passing)?;

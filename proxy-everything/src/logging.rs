@@ -10,6 +10,9 @@ use crate::{cli::Verb, handler_tools::HandlerVerb};
 /// What handlers write.
 const CONSOLE: &str = "handlers::script::state";
 
+/// Libraries that write whole messages at their finest levels: secrets may be in those, and nobody asks for that knowingly.
+const QUIET: [&str; 3] = ["h2=warn", "hyper=warn", "hyper_util=warn"];
+
 /// The log of what `verb` does; what tries handlers looks at what they write, and begins it itself.
 pub fn begin(verb: &Verb) {
     if !matches!(verb, Verb::Handler(HandlerVerb::Test { .. } | HandlerVerb::Run { .. })) {
@@ -32,5 +35,6 @@ pub fn to_stderr_and(other: impl Layer<tracing_subscriber::Registry> + Send + Sy
 }
 
 fn filter(usual: &str) -> EnvFilter {
-    EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| usual.into())
+    let asked = EnvFilter::try_from_env("PROXY_EVERYTHING_LOG").unwrap_or_else(|_| usual.into());
+    QUIET.iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive)
 }

@@ -1,6 +1,7 @@
 """boto3 as its users have it: keys and region are in the environment. Puts objects in the ways that there are to sign a payload."""
 import io
 import os
+import urllib.error
 import urllib.request
 
 import boto3
@@ -38,6 +39,14 @@ def presigned():
     urllib.request.urlopen(upload).read()
     url = s3.generate_presigned_url("get_object", Params={**HERE, "Key": "by url"}, ExpiresIn=60)
     assert urllib.request.urlopen(url).read() == DATA
+    # What it does unless it is told otherwise.
+    url = boto3.client("s3").generate_presigned_url("get_object", Params={**HERE, "Key": "by url"}, ExpiresIn=60)
+    try:
+        urllib.request.urlopen(url)
+    except urllib.error.HTTPError as error:
+        assert "Signature=" in url and error.code == 400, (url, error)
+    else:
+        raise AssertionError(url)
 
 
 try:

@@ -10,7 +10,7 @@ mod websockets;
 use harness::{Finished, HOST, Lab, Origin, Settings, Transport, User, for_each_user};
 use serde_json::{Value, json};
 
-use crate::programs::{CURL, SH};
+use crate::programs::{CURL, DIALOGUE, PYTHON, SH};
 
 for_each_user!(
     the_forms_of_an_injected_secret,
@@ -21,6 +21,7 @@ for_each_user!(
     a_plain_request_leaves_over_tls,
     a_redirect_is_the_workloads,
     trace_is_refused,
+    without_a_value_nothing_is_sent,
 );
 
 /// The statuses that curl gets for each of these: its arguments.
@@ -147,14 +148,13 @@ secrets: { T: { env: API_TOKEN, instances: [chosen], classes: [builder] } }
 
 const PLAIN: &str = "http://api.example.test/token";
 
-fn plain(lab: &Lab, user: User) -> Origin {
-    let _ = user;
+fn plain(lab: &Lab) -> Origin {
     lab.origin(Settings { transport: Transport::Plain, ..Settings::default() })
 }
 
 fn never_over_plain_http(user: User) {
     let lab = Lab::new(user);
-    let origin = plain(&lab, user);
+    let origin = plain(&lab);
     for secret in ["{ env: API_TOKEN }", "{ env: API_TOKEN, hosts: [api.example.test] }"] {
         let policy = format!(
             "outbound: token\nhandlers: {{ token: {{ bearer: \"${{T}}\" }} }}\nsecrets: {{ T: {secret} }}"
@@ -168,7 +168,7 @@ fn never_over_plain_http(user: User) {
 
 fn over_plain_http_into_a_network(user: User) {
     let lab = Lab::new(user);
-    let origin = plain(&lab, user);
+    let origin = plain(&lab);
     for (networks, expected) in
         [("[127.0.0.0/8]", "200"), ("[::1]", "200"), ("[10.0.0.0/8, 'fd00::/8']", "403")]
     {
@@ -247,4 +247,19 @@ fn trace_is_refused(user: User) {
         curl(lab.run(harness::TOKEN_POLICY, &[&origin]), &["-X TRACE https://api.example.test/token"]);
     assert_eq!(statuses, ["405"]);
     assert!(origin.requests().is_empty());
+}
+
+/// Its file is gone: that it was good before is no reason to go on.
+fn without_a_value_nothing_is_sent(user: User) {
+    let lab = Lab::new(user);
+    lab.write("token.txt", lab.canary.value());
+    let origin = lab.origin(Settings::default());
+    let policy = harness::TOKEN_POLICY.replace("{ env: API_TOKEN }", "{ file: token.txt }");
+    let mut running = lab.run(&policy, &[&origin]).start(&[PYTHON, "-c", DIALOGUE, HOST]);
+    assert_eq!(running.ask("GET /token"), "200 the token is right");
+    std::fs::remove_file(lab.path("token.txt")).unwrap();
+    assert!(running.ask("GET /token").starts_with("503 "));
+    let finished = running.finish().ok();
+    assert_eq!(finished.audit.exchanges()[1]["error"], "secret_unavailable");
+    assert_eq!(origin.requests().len(), 1);
 }

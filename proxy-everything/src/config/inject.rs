@@ -1,4 +1,5 @@
-//! The built-in handlers that put secrets into requests: from what the document says of them to what a chain runs.
+//! The built-in handlers that put secrets into requests. Receives what the document says of them, hands on what a chain runs; the values
+//! come with each request.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The HTTP client that speaks to S3 servers: the one that verifies TLS as everywhere else, and here no wait is without a deadline.
+//! The HTTP client that speaks to S3 servers. Receives a request of the store, hands on the answer of the server: by the client that verifies
+//! TLS as everywhere else, and no wait is without a deadline.
 
 use std::{sync::Arc, time::Duration};
 
