@@ -25,6 +25,26 @@ def header(environ, name):
     return environ.get(name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + name, "")
 
 
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def chunks_are_signed(stream, sign, place):
+    """Whether each chunk is, and with the trailers the last of them: every signature covers the one before."""
+    size = None
+    while size != 0:
+        size, signature = stream.readline().decode().strip().split(";chunk-signature=")
+        size = int(size, 16)
+        content = stream.read(size)
+        if not sign(["AWS4-HMAC-SHA256-PAYLOAD", *place], [digest(b""), digest(content)], signature):
+            return False
+        if size:
+            stream.readline()
+    trailers, _, signature = stream.read().partition(b"x-amz-trailer-signature:")
+    trailers = trailers.replace(b"\r\n", b"\n")
+    return sign(["AWS4-HMAC-SHA256-TRAILER", *place], [digest(trailers)], signature.decode().strip())
+
+
 def signed(environ, sent):
     """How the request is signed, if it is, rightly and now."""
     path, _, query = environ["RAW_URI"].partition("?")
@@ -50,8 +70,16 @@ def signed(environ, sent):
     age = time.time() - calendar.timegm(time.strptime(claim["Date"], "%Y%m%dT%H%M%SZ"))
     payload = header(environ, "x-amz-content-sha256")
     if len(payload) == 64:
-        is_whole = payload == hashlib.sha256(sent).hexdigest()
+        is_whole = payload == digest(sent)
         payload = "hash"
+    elif payload == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":
+        previous = [expected]
+
+        def sign(before, after, signature):
+            previous[0] = signer.signature("\n".join(before + previous + after), request)
+            return previous[0] == signature
+
+        is_whole = chunks_are_signed(io.BytesIO(sent), sign, [claim["Date"], signer.credential_scope(request)])
     else:
         is_whole = True
     right = identity == KEYS.access_key and claim["Signature"] == expected and abs(age) < 300 and is_whole

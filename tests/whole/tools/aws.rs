@@ -54,6 +54,7 @@ fn boto3_with_keys_that_are_made_up() {
     for expected in [
         "PUT s3 header hash",
         "PUT s3 header STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "PUT s3 header STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
         "PUT s3 header UNSIGNED-PAYLOAD",
         "PUT s3 presigned -",
         "GET s3 presigned -",

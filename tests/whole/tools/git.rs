@@ -12,7 +12,6 @@ const NAME: &str = "git.example.test";
 /// A private repository with some history, and its server.
 fn server(lab: &Lab) -> Server {
     let served = lab.directory("served");
-    // Longer than what git says of its history without compressing it.
     let make = r#"git init -q --bare code.git && for number in $(seq 40); do
 printf 'commit refs/heads/master\ncommitter a <a@b> %s +0000\ndata 1\nx\nM 644 inline file\ndata 2\n%s\n\n' $number $((number % 10))
 done | git -C code.git fast-import --quiet"#;
@@ -24,7 +23,8 @@ done | git -C code.git fast-import --quiet"#;
     Server::start(lab, &[NAME], (&words, &[served.to_str().unwrap()]), &[("ACCOUNT", &account)])
 }
 
-/// Clones, commits more than git holds in one piece, pushes, and fetches into another clone that has a history of its own.
+/// Clones, commits more than git holds in one piece, pushes, and fetches into another clone that has a history of its own: longer than what
+/// git says of it uncompressed.
 const THERE_AND_BACK: &str = r#"
 export GIT_TERMINAL_PROMPT=0 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
 there_and_back() {
@@ -34,7 +34,7 @@ there_and_back() {
     git -C one add large
     git -C one commit -q -m more
     git -C one push -q
-    for number in $(seq 40); do
+    for number in $(seq 101 140); do
         printf 'commit refs/heads/own\ncommitter a <a@b> %s +0000\ndata 1\nx\n\n' $number
     done | git -C two fast-import --quiet
     git -C two fetch -q
