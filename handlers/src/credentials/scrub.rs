@@ -15,10 +15,7 @@ use std::{
 use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{
-        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE,
-        TRANSFER_ENCODING,
-    },
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, TRANSFER_ENCODING},
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -37,6 +34,9 @@ const MIN_VALUE: usize = 8;
 
 /// What servers may be asked for. They may send `zstd` as well, but our decoder gives away its content late.
 const ASKED_FOR: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "identity"];
+
+/// What asks for a part of the content, for what changed of it (RFC 3229), or for compressed messages in it (gRPC): none of that can be read.
+const PARTS: [&str; 4] = ["range", "if-range", "a-im", "grpc-accept-encoding"];
 
 /// Checks of the body as it was on the wire.
 const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
@@ -100,8 +100,9 @@ impl Scrubber {
         if self.is_empty() {
             return;
         }
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
+        for part in PARTS {
+            headers.remove(part);
+        }
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         let known: Vec<&str> = values
             .flat_map(|value| value.split(','))

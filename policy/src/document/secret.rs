@@ -27,9 +27,8 @@ use source::{CommandWords, RedisWords};
 use token::{GithubAppWords, JwtBearerWords, OAuth2Words};
 use vault::VaultWords;
 
-use super::template::InstanceText;
 use super::{
-    Entry, Rules,
+    Entry, InstanceFacts, InstanceText, Rules,
     read::text,
     rule::{listed, matching_only},
     source::{RuleWords, Word, Words, some},
@@ -67,7 +66,7 @@ pub struct Secret {
 
 impl Secret {
     /// Whether an instance may use it.
-    pub fn is_for(&self, instance: &super::InstanceFacts<'_>) -> bool {
+    pub fn is_for(&self, instance: &InstanceFacts<'_>) -> bool {
         let has = |list: &[String], name| list.iter().any(|one| one == name);
         (self.instances.is_empty() && self.classes.is_empty())
             || has(&self.instances, instance.id)

@@ -378,7 +378,10 @@ fn begin(slot: &Arc<Slot>) -> Result<End, ConfigError> {
     let slot = Arc::clone(slot);
     let on = runtime.clone();
     runtime.spawn(async move {
-        let _ = sender.send(slot.fetch(&on).await);
+        let value = slot.fetch(&on).await;
+        // Whoever hears of the end may be the last who has it.
+        drop(slot);
+        let _ = sender.send(value);
     });
     Ok(receiver)
 }

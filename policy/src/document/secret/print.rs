@@ -1,4 +1,7 @@
-//! Secrets as a document spells them: names and places, never a value. What is printed and read again is the same.
+//! Secrets, spelled: names and places, never a value.
+//!
+//! Receives typed secrets, hands on JSON as a document has it: what is printed here and read again is the same. What has its default
+//! value is left out, but for times, which are easier to judge when they are there.
 
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};

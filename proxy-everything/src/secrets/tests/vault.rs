@@ -34,8 +34,10 @@ async fn a_real_one_by_token_and_by_role() {
         assert!(
             lab.refused(secrets(source("password", "secret/nothing"))).contains("nothing at secret/nothing")
         );
-        let wrong = json!({ "PROOF": lab.file("proof", "wrong-canary"), "T": source("password", path) });
-        assert!(lab.refused(wrong).starts_with("secret `T`: "));
+        // What was in force would stay there.
+        let other = Lab::new();
+        let wrong = json!({ "PROOF": other.file("proof", "wrong-canary"), "T": source("password", path) });
+        assert!(other.refused(wrong).starts_with("secret `T`: "));
     }
 }
 
