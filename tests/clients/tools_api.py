@@ -18,14 +18,19 @@ def piece(word):
     return CHAT | {"object": "chat.completion.chunk", "choices": [choice]}
 
 
+def authorization(environ):
+    kind, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return kind, base64.b64decode(value).decode() if kind == "Basic" else value
+
+
 def place(environ, sent, key):
     """Where the key is, if it is where an API wants it."""
-    kind, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    kind, value = authorization(environ)
     if environ.get("HTTP_X_API_KEY") == key:
         return "x-api-key"
     if kind in ("Bearer", "token") and value == key:
         return kind
-    if kind == "Basic" and base64.b64decode(value).decode() == "me:" + key:
+    if kind == "Basic" and value == "me:" + key:
         return kind
     if environ.get("CONTENT_TYPE", "").startswith("application/json") and key in str(json.loads(sent)):
         return "body"
@@ -46,7 +51,9 @@ def answer(environ, sent):
 def app(environ, start):
     sent = read(environ)
     host = environ["HTTP_HOST"]
-    everything = str(environ) + sent.decode() + str([base64.b64decode(word + "==") for word in environ.get("HTTP_AUTHORIZATION", "").split()[1:]])
+    # The environ has our own environment too.
+    head = [value for name, value in environ.items() if name.startswith("HTTP_") or name == "RAW_URI"]
+    everything = f"{head} {authorization(environ)} {sent}"
     strange = [other for other, key in KEYS.items() if other != host and key in everything]
     found = "other" if strange else place(environ, sent, KEYS[host])
     print(host, environ["PATH_INFO"], found, flush=True)

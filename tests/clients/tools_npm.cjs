@@ -24,6 +24,7 @@ function join(port) {
     auth: { htpasswd: { file: `${folder}/htpasswd` } },
     packages: { "**": { access: "$authenticated", publish: "$authenticated" } },
     https: { key: certificate, cert: certificate },
+    listen: "https://127.0.0.1:0",
     log: { type: "stdout", level: "fatal" },
   });
   server.listen(0, "127.0.0.1", () => {
