@@ -6,9 +6,9 @@ use super::{Server, elsewhere, made, run};
 use crate::programs::{TOOLS_AWS, TOOLS_BOTO3};
 
 const NAMES: [&str; 4] = [
-    "s3.us-east-1.amazonaws.com",
-    "bucket.s3.us-east-1.amazonaws.com",
+    "s3.amazonaws.com",
     "bucket.s3.amazonaws.com",
+    "bucket.s3.us-east-1.amazonaws.com",
     "sts.us-east-1.amazonaws.com",
 ];
 
@@ -20,7 +20,7 @@ const MADE_UP: [(&str, &str); 3] = [
 ];
 
 const SIGNED: &str = r#"
-allowedHosts: [s3.us-east-1.amazonaws.com, bucket.s3.us-east-1.amazonaws.com, bucket.s3.amazonaws.com, sts.us-east-1.amazonaws.com]
+allowedHosts: [s3.amazonaws.com, bucket.s3.amazonaws.com, bucket.s3.us-east-1.amazonaws.com, sts.us-east-1.amazonaws.com]
 outbound: aws
 handlers: { aws: { sign: { aws: { accessKeyId: ID, secretAccessKey: KEY } } } }
 secrets:
