@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,10 +27,13 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/rusty-vault target/python-tools target/verdaccio lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+
+test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
+	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault
 
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide
@@ -102,6 +105,7 @@ target/aws-sigv4:
 	$(CARGO) vendor --quiet --manifest-path $@.part/Cargo.toml $@.part/vendor > /dev/null
 	mv $@.part/vendor/aws-sigv4/aws-signing-test-suite $@
 	rm -rf $@.part
+
 # Servers that hand out secrets: an OAuth server's and a GitHub app's parts.
 target/token-servers: setup-test
 	[ -x $@/bin/python ] || { python3 -m venv $@ && $@/bin/pip install -q authlib==1.9.9 flask==3.1.3 pyjwt==2.15.1; }
@@ -112,13 +116,13 @@ target/python-tools: setup-test
 
 # A private registry of npm packages. One of its parts names another by a tag that mirrors may not have.
 target/verdaccio: setup-test
-	mkdir -p $@.part
-	echo '{ "dependencies": { "verdaccio": "6.10.4" }, "overrides": { "node-fetch": "2.7.0" } }' > $@.part/package.json
+	mkdir -p $@.part && echo '{ "dependencies": { "verdaccio": "6.10.4" }, "overrides": { "node-fetch": "2.7.0" } }' > $@.part/package.json
 	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund && mv $@.part $@; }
 	rm -rf $@.part
 
 # Another's Vault. It is no part of the product, and its TLS is none of ours.
-target/rusty-vault: setup-test
+target/rusty-vault:
+	@tools/install build vault
 	[ -x $@/bin/rvault ] || $(CARGO) install --locked --version 0.2.1 --root $@ --target-dir target/rusty-vault-build rusty_vault
 
 include handlers/languages.mk

@@ -9,7 +9,7 @@ use http::Request;
 
 use crate::{
     Body, Context, Deny, Fetch, HandlerError, Inject, Kind, Outcome, Respond, Script, Sign,
-    script::{Filtered, request_head},
+    script::{Filtered, RequestHead},
     uses::Use,
 };
 
@@ -80,18 +80,26 @@ impl Chain {
                 Handler::Respond(respond) => return Ok(Outcome::Response(respond.response())),
                 Handler::Inject(inject) => inject.apply(&mut request, &context.secrets)?,
                 Handler::Sign(sign) => sign.note(&mut request),
-                Handler::Script(script) => {
-                    let rest = Self { links: self.links.clone(), next: position + 1 };
-                    if script.kind() != Kind::Filter {
-                        return script.run(request, context, rest, upstream).await;
+                Handler::Script(script) if script.kind() != Kind::Filter => {
+                    return script.run(request, context, self.behind(position), upstream).await;
+                }
+                Handler::Script(filter) => {
+                    let asked = Arc::new(RequestHead::from(&request));
+                    if filter.filters_requests() {
+                        match filter.filter_request(request, &asked, context).await? {
+                            Filtered::On(changed) => request = changed,
+                            Filtered::Over(outcome) => return Ok(outcome),
+                        }
                     }
-                    if script.filters_responses() {
-                        // A box, because a chain behind a filter of responses is a chain again.
-                        return Box::pin(rest.filtered(script, request, context, upstream)).await;
-                    }
-                    match script.filter_request(request, context).await? {
-                        Filtered::On(changed) => request = changed,
-                        Filtered::Over(outcome) => return Ok(outcome),
+                    if filter.filters_responses() {
+                        let behind = self.behind(position);
+                        // A box, because what is behind a filter of responses is a chain again.
+                        return match Box::pin(behind.run(request, context, upstream)).await? {
+                            Outcome::Response(response) => {
+                                filter.filter_response(&asked, response, context).await
+                            }
+                            denied @ Outcome::Denied { .. } => Ok(denied),
+                        };
                     }
                 }
             }
@@ -99,27 +107,9 @@ impl Chain {
         upstream.fetch(request).await.map(Outcome::Response).map_err(HandlerError::Fetch)
     }
 
-    /// Runs this chain behind a filter that is to see the response.
-    async fn filtered(
-        &self,
-        filter: &Script,
-        mut request: Request<Body>,
-        context: &Context,
-        upstream: Arc<dyn Fetch>,
-    ) -> Result<Outcome, HandlerError> {
-        let (head, body) = request.into_parts();
-        let asked = request_head(&head);
-        request = Request::from_parts(head, body);
-        if filter.filters_requests() {
-            match filter.filter_request(request, context).await? {
-                Filtered::On(changed) => request = changed,
-                Filtered::Over(outcome) => return Ok(outcome),
-            }
-        }
-        match self.run(request, context, upstream).await? {
-            Outcome::Response(response) => filter.filter_response(asked, response, context).await,
-            denied @ Outcome::Denied { .. } => Ok(denied),
-        }
+    /// What is behind the link at `position`.
+    fn behind(&self, position: usize) -> Self {
+        Self { links: self.links.clone(), next: position + 1 }
     }
 
     fn rest(&self) -> &[Arc<Named>] {

@@ -10,6 +10,7 @@ mod cache;
 mod call;
 mod counts;
 mod engine;
+mod errand;
 mod filter;
 mod folder;
 mod http;
@@ -36,11 +37,11 @@ use std::{
 use ::http::Request;
 use tokio::{runtime::Handle, sync::oneshot};
 
-pub(crate) use self::filter::{Filtered, request_head};
 use self::{
-    answer::Answer, call::Job, instances::Instances, onward::Onward, pace::Pace, state::Call, task::Task,
+    answer::Answer, call::Job, errand::Errand, instances::Instances, onward::Onward, pace::Pace, state::Call,
     ticker::Ticker,
 };
+pub(crate) use self::{bindings::filter::RequestHead, filter::Filtered};
 pub use self::{
     cache::Cache,
     counts::Counts,
@@ -146,7 +147,7 @@ impl Script {
         self.settings.secrets.iter().map(of).collect()
     }
 
-    /// Runs the guest on the engine's threads; its fetches go through `rest` on the caller's runtime.
+    /// Runs the guest; its fetches go through `rest` on the caller's runtime.
     pub(crate) async fn run(
         &self,
         request: Request<Body>,
@@ -182,10 +183,17 @@ impl Script {
             ..Call::new(context.clone(), self.callers_runtime(), pace)
         };
         let run = call::run(self.instances.clone(), self.ticker.clone(), job, call);
+        let mut errand = Errand::new(self.runtime.clone(), self.instances.is_heavy(), run);
         // Whoever stops waiting stops the guest; once it has answered, it may go on by itself.
-        let task = Task::spawn(&self.runtime, run);
-        let outcome = answered.await;
-        task.detach();
+        let mut answered = answered;
+        let outcome = tokio::select! {
+            biased;
+            _ = &mut errand => answered.await,
+            outcome = &mut answered => {
+                errand.detach();
+                outcome
+            }
+        };
         outcome.unwrap_or_else(|_| Err(self.failed(Fault::Failed("the engine has stopped".to_owned()))))
     }
 

@@ -194,11 +194,13 @@ async fn waiting_costs_no_cpu_budget() {
 #[tokio::test]
 async fn an_engine_may_end_while_others_hold_its_scripts() {
     let engine = Engine::new(None).unwrap();
-    let chain = chain_of(engine.load(guest(ANSWER).as_bytes(), settings(limits(1000, 10_000))).unwrap());
+    let load =
+        |body: &str| chain_of(engine.load(guest(body).as_bytes(), settings(limits(1000, 10_000))).unwrap());
+    let (quick, spin) = (load(ANSWER), load(SPIN));
     let upstream = Upstream::text("");
-    assert_eq!(response(&chain, get("https://api.example.test/"), &upstream).await.status(), 299);
     drop(engine);
-    let error = run(&chain, get("https://api.example.test/"), &upstream).await.err().unwrap();
+    assert_eq!(response(&quick, get("https://api.example.test/"), &upstream).await.status(), 299);
+    let error = run(&spin, get("https://api.example.test/"), &upstream).await.err().unwrap();
     assert_eq!(error.to_string(), "handler guest: failed: the engine has stopped");
 }
 

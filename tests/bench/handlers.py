@@ -50,7 +50,7 @@ def turn(server, transport, seconds):
     said = server.load(transport, CONNECTIONS, seconds)
     spent = process_time(server.pid) - before
     found = re.search(r"(\d+) requests in", said)
-    if not found or "Non-2xx" in said or int(found[1]) == 0:
+    if not found or "Non-2xx" in said or int(found[1]) == 0 or spent == 0:
         raise SystemExit(f"{server.name}, {transport}: {said}")
     return {"cpu": spent * 1e6 / int(found[1]), "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])}
 
@@ -72,7 +72,7 @@ def compared(turns):
     for (name, transport), mine in turns.items():
         def beside(other, measure):
             pairs = zip(mine, turns.get((other, transport), []))
-            return round(statistics.median([measure(a["cpu"], b["cpu"]) for a, b in pairs if a["cpu"] > 0 and b["cpu"] > 0] or [float("nan")]), 2)
+            return round(statistics.median([measure(a["cpu"], b["cpu"]) for a, b in pairs] or [float("nan")]), 2)
         costs.setdefault(transport, {})[name] = {
             "cpu": round(statistics.median(turn["cpu"] for turn in mine), 1),
             "rate": round(statistics.median(turn["rate"] for turn in mine)),
@@ -81,16 +81,6 @@ def compared(turns):
             "toWorkerd": beside("workerd", lambda mine, other: mine / other),
         }
     return costs
-
-
-def without_unread(result):
-    """Takes out what spent no CPU time: that of its process could not be read."""
-    for costs in result["costs"].values():
-        for name in [name for name, one in costs.items() if one["cpu"] == 0]:
-            del costs[name]
-            words = f"{name} (its CPU time could not be read)"
-            result["missing"] += [] if words in result["missing"] else [words]
-    return result
 
 
 def variants():
@@ -162,7 +152,7 @@ def measure(arguments):
         if not arguments.only or "workerd" in arguments.only.split(","):
             servers["workerd"] = (stack.enter_context(Workerd(upstream)), BOTH)
         costs = compared(rounds(servers, arguments.rounds, arguments.seconds))
-    result = without_unread({"costs": costs, "missing": missing})
+    result = {"costs": costs, "missing": missing}
     print(page.tables(result), flush=True)
     if not arguments.only:
         with Upstream() as upstream:

@@ -15,7 +15,12 @@ use std::{
     time::Instant,
 };
 
-use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey},
+    constant_time::verify_slices_are_equal,
+    error::Unspecified,
+    hmac,
+};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
@@ -27,8 +32,11 @@ use super::{
 /// The file with the key.
 const KEY: &str = "components.key";
 
-/// Bytes of the key, and of a tag.
-const TAG_BYTES: usize = 32;
+/// Bytes of the key.
+const KEY_BYTES: usize = 32;
+
+/// What a file of compiled code begins with: a nonce, and the tag that belongs to it. 16 is the tag's length.
+const SEAL_BYTES: usize = NONCE_LEN + 16;
 
 /// The largest compiled component that is kept, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -83,8 +91,9 @@ impl Cache {
         let begun = Instant::now();
         let name = compiled_name(engine, hash);
         let bytes = self.read(&name)?;
-        let found = bytes.split_at_checked(TAG_BYTES).and_then(|(tag, code)| {
-            verify_slices_are_equal(tag, self.tag(&name, code).as_ref()).ok()?;
+        let found = bytes.split_at_checked(SEAL_BYTES).and_then(|(seal, code)| {
+            let (nonce, tag) = seal.split_first_chunk()?;
+            verify_slices_are_equal(tag, self.tag(&name, *nonce, code).ok()?.as_ref()).ok()?;
             // SAFETY: the bytes must be what `Component::serialize` gave, unchanged. The tag says that a process with
             // our key wrote exactly these under exactly this name, which holds the component's hash and the engine's:
             // neither an accident nor somebody who can write into the folder, but not into that of the key, can make
@@ -100,33 +109,29 @@ impl Cache {
     }
 
     /// Keeps a component, as it was given and compiled. What cannot be kept will be compiled again.
-    pub(super) fn keep(&self, engine: &Engine, hash: &ContentHash, given: &[u8], compiled: &Component) {
-        if let Err(error) = self.try_keep(engine, hash, given, compiled) {
+    pub(super) fn keep(&self, hash: &ContentHash, given: &[u8], compiled: &Component) {
+        if let Err(error) = self.try_keep(hash, given, compiled) {
             tracing::warn!(%error, "a compiled handler cannot be kept");
         }
     }
 
-    fn try_keep(
-        &self,
-        engine: &Engine,
-        hash: &ContentHash,
-        given: &[u8],
-        compiled: &Component,
-    ) -> io::Result<()> {
+    fn try_keep(&self, hash: &ContentHash, given: &[u8], compiled: &Component) -> io::Result<()> {
         let folder = &self.0.folder;
         folder.write(&given_name(hash), &[given], Existing::Replace)?;
         let code = compiled.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let name = compiled_name(engine, hash);
-        folder.write(&name, &[self.tag(&name, &code).as_ref(), &code], Existing::Replace)?;
+        let name = compiled_name(compiled.engine(), hash);
+        let nonce = random()?;
+        let tag = self.tag(&name, nonce, &code).map_err(|_| io::Error::other("no tag can be made"))?;
+        folder.write(&name, &[&nonce, tag.as_ref(), &code], Existing::Replace)?;
         self.prune()
     }
 
-    /// What only we can make of a file's name and content; the name's length is fixed.
-    fn tag(&self, name: &str, code: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.0.key);
-        context.update(name.as_bytes());
-        context.update(code);
-        context.sign()
+    /// What only we can make of a file's name and content: AES-256-GMAC (NIST SP 800-38D, 6.2) by a key of this name. It takes a
+    /// fifth of the time of HMAC-SHA256, which was a third of that of a change of component.
+    fn tag(&self, name: &str, nonce: [u8; NONCE_LEN], code: &[u8]) -> Result<Tag, Unspecified> {
+        let key = hmac::sign(&self.0.key, name.as_bytes());
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref())?);
+        key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(code), &mut [])
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {
@@ -165,13 +170,17 @@ impl Cache {
 
 /// The key of this user's caches: the first process makes it.
 fn key(folder: &Folder) -> io::Result<hmac::Key> {
-    let mut fresh = [0; TAG_BYTES];
-    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| io::Error::other("no random numbers"))?;
-    folder.write(KEY, &[&fresh], Existing::Keep)?;
-    let key = folder.read(KEY, 2 * TAG_BYTES as u64)?;
-    let key = key.filter(|key| key.len() == TAG_BYTES);
+    folder.write(KEY, &[&random::<KEY_BYTES>()?], Existing::Keep)?;
+    let key = folder.read(KEY, 2 * KEY_BYTES as u64)?;
+    let key = key.filter(|key| key.len() == KEY_BYTES);
     let key = key.ok_or_else(|| io::Error::other("the key is damaged: remove it"))?;
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
+}
+
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(bytes)
 }
 
 fn given_name(hash: &ContentHash) -> String {

@@ -58,7 +58,7 @@ pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job
     let served = pace.keep(serve(&mut instance, &ticker, job, call)).await;
     let fault = match served.unwrap_or(Err(Fault::Deadline)) {
         Ok(response) => {
-            instance.end();
+            instances.end(&mut instance);
             instances.put(instance);
             drop(turn);
             response.map(|response| answer.give(Ok(Outcome::Response(response))));
@@ -66,7 +66,7 @@ pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job
         }
         Err(fault) => fault,
     };
-    instance.end();
+    instances.end(&mut instance);
     if answer.is_given() {
         counts.fault(&fault);
         tracing::info!(handler = &**name, %fault, "after its answer");
@@ -171,15 +171,5 @@ impl From<Line> for WitLine {
             Level::Error => WitLevel::Error,
         };
         Self { handler: handler.to_string(), level, message }
-    }
-}
-
-impl Instance {
-    /// Ends a call: nothing of it stays with the instance.
-    pub(super) fn end(&mut self) {
-        let state = self.store.data_mut();
-        state.bodies.clear();
-        state.sinks.clear();
-        state.call.0 = None;
     }
 }

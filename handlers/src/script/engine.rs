@@ -18,7 +18,7 @@ use super::{
     Cache, Script, ScriptSettings, instances::Instances, kind::Linked, limits::MAX_TABLE_ELEMENTS, link,
     state::State, ticker::Ticker,
 };
-use crate::LoadError;
+use crate::{Kind, LoadError, inspect};
 
 /// The largest component that is accepted, in bytes; Python's are about 20 MiB.
 const MAX_COMPONENT_BYTES: usize = 32 << 20;
@@ -32,7 +32,7 @@ const THREADS: usize = 2;
 /// The largest linear memory that any script can be given, in bytes.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 
-/// Instances of all scripts at once. Each reserves address space, and uses memory only when it exists.
+/// Instances of all scripts of one [`Machine`] at once. Each reserves address space, and uses memory only when it exists.
 const MAX_INSTANCES: u32 = 256;
 
 /// Memories of one component: few enough that all instances of one handler leave half of the places to the others.
@@ -49,9 +49,10 @@ const FIBER_STACK_BYTES: usize = 2 << 20;
 
 /// Compiles components and runs them on threads of its own. One for the whole process.
 pub struct Engine {
-    wasmtime: wasmtime::Engine,
-    /// The same for all: what a component may not use is refused when it asks for it.
-    linker: Linker<State>,
+    /// For whoever can wait for several things at once: our own handlers, and WASI 0.3.
+    concurrent: Machine,
+    /// For the others. What wasmtime does for concurrent guests is more than all that a filter does.
+    sequential: Machine,
     ticker: Arc<Ticker>,
     /// None only while it is being dropped.
     runtime: Option<Runtime>,
@@ -60,16 +61,23 @@ pub struct Engine {
     cache: Option<Cache>,
 }
 
+/// What compiles and links.
+struct Machine {
+    wasmtime: wasmtime::Engine,
+    /// The same for all: what a component may not use is refused when it asks for it.
+    linker: Linker<State>,
+}
+
 /// SHA-256 of a component's bytes.
 pub(super) type ContentHash = [u8; 32];
 
 impl Engine {
     /// Starts the engine and its threads. What it compiles is kept in `cache` too, if there is one.
     pub fn new(cache: Option<Cache>) -> Result<Self, LoadError> {
-        let wasmtime =
-            wasmtime::Engine::new(&config()).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let linker = link::linker(&wasmtime).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
+        let concurrent = Machine::new(config().wasm_component_model_async(true), link::concurrent)?;
+        let sequential = Machine::new(config().concurrency_support(false), link::sequential)?;
+        let ticker = Ticker::start([concurrent.wasmtime.clone(), sequential.wasmtime.clone()])?;
+        let ticker = Arc::new(ticker);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("handler")
@@ -80,7 +88,8 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(|error| LoadError::Engine(error.to_string()))?;
-        Ok(Self { wasmtime, linker, ticker, runtime: Some(runtime), compiled: Mutex::default(), cache })
+        let compiled = Mutex::default();
+        Ok(Self { concurrent, sequential, ticker, runtime: Some(runtime), compiled, cache })
     }
 
     /// Compiles a component, binary or text; blocks for about a second if these bytes are in no cache.
@@ -89,28 +98,40 @@ impl Engine {
             return Err(LoadError::TooLarge { bytes: component.len(), limit: MAX_COMPONENT_BYTES });
         }
         let hash = ContentHash::from(Sha256::digest(component));
-        // Held while compiling: who loads the same bytes meanwhile waits instead of compiling them too.
-        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = match taken(&mut kept, &hash) {
-            Some(component) => component,
-            None => self.kept_or_compiled(component, &hash)?,
-        };
-        put(&mut kept, hash, &component);
-        drop(kept);
+        let component = self.component(&hash, || self.kept_or_compiled(component, &hash))?;
         self.link(hash, &component, settings)
     }
 
     /// The same for a component that was loaded before, by the SHA-256 of its bytes, if it is still kept.
     pub fn load_known(&self, hash: [u8; 32], settings: ScriptSettings) -> Result<Script, LoadError> {
+        let component = self.component(&hash, || match self.kept(&hash) {
+            Some(component) => Ok(component),
+            None => {
+                let given = self.cache.as_ref().and_then(|cache| cache.given(&hash));
+                self.kept_or_compiled(&given.ok_or(LoadError::NotKept)?, &hash)
+            }
+        })?;
+        self.link(hash, &component, settings)
+    }
+
+    /// The compiled component, which becomes the one used last. The lock is held while it is made: who wants the same meanwhile
+    /// waits instead of making it too.
+    fn component(
+        &self,
+        hash: &ContentHash,
+        make: impl FnOnce() -> Result<Component, LoadError>,
+    ) -> Result<Component, LoadError> {
         let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = taken(&mut kept, &hash) {
-            put(&mut kept, hash, &component);
-            drop(kept);
-            return self.link(hash, &component, settings);
+        let place = kept.iter().position(|(of, _)| of == hash);
+        let component = match place.map(|place| kept.remove(place)) {
+            Some((_, component)) => component,
+            None => make()?,
+        };
+        kept.push((*hash, component.clone()));
+        if kept.len() > MAX_COMPILED {
+            kept.remove(0);
         }
-        drop(kept);
-        let given = self.cache.as_ref().and_then(|cache| cache.given(&hash));
-        self.load(&given.ok_or(LoadError::NotKept)?, settings)
+        Ok(component)
     }
 
     fn link(
@@ -119,7 +140,11 @@ impl Engine {
         component: &Component,
         settings: ScriptSettings,
     ) -> Result<Script, LoadError> {
-        let linked = self.linker.instantiate_pre(component);
+        let machine = match wasmtime::Engine::same(component.engine(), &self.sequential.wasmtime) {
+            true => &self.sequential,
+            false => &self.concurrent,
+        };
+        let linked = machine.linker.instantiate_pre(component);
         let linked = linked.map_err(|error| LoadError::Import(format!("{error:#}")))?;
         let linked = Linked::new(linked)?;
         let runtime = self.runtime.as_ref().ok_or_else(|| LoadError::Engine("stopped".to_owned()))?;
@@ -130,28 +155,43 @@ impl Engine {
     }
 
     fn kept_or_compiled(&self, bytes: &[u8], hash: &ContentHash) -> Result<Component, LoadError> {
-        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.compiled(&self.wasmtime, hash)) {
+        if let Some(found) = self.kept(hash) {
             return Ok(found);
         }
-        let component = Component::new(&self.wasmtime, bytes);
-        let component = component.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        let component = self.compiled(bytes)?;
         if let Some(cache) = &self.cache {
-            cache.keep(&self.wasmtime, hash, bytes, &component);
+            cache.keep(hash, bytes, &component);
         }
         Ok(component)
     }
+
+    fn kept(&self, hash: &ContentHash) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        let machines = [&self.concurrent, &self.sequential];
+        machines.into_iter().find_map(|machine| cache.compiled(&machine.wasmtime, hash))
+    }
+
+    fn compiled(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        let kind = inspect(bytes)?.kind;
+        if matches!(kind, Some(Kind::Filter | Kind::WasiHttp02))
+            // One that is concurrent inside is nevertheless welcome.
+            && let Ok(component) = Component::new(&self.sequential.wasmtime, bytes)
+        {
+            return Ok(component);
+        }
+        let component = Component::new(&self.concurrent.wasmtime, bytes);
+        component.map_err(|error| LoadError::Invalid(format!("{error:#}")))
+    }
 }
 
-fn taken(kept: &mut Vec<(ContentHash, Component)>, hash: &ContentHash) -> Option<Component> {
-    let place = kept.iter().position(|(of, _)| of == hash)?;
-    Some(kept.remove(place).1)
-}
-
-/// Keeps a component as the one used last.
-fn put(kept: &mut Vec<(ContentHash, Component)>, hash: ContentHash, component: &Component) {
-    kept.push((hash, component.clone()));
-    if kept.len() > MAX_COMPILED {
-        kept.remove(0);
+impl Machine {
+    fn new(
+        config: &Config,
+        linker: impl FnOnce(&wasmtime::Engine) -> wasmtime::Result<Linker<State>>,
+    ) -> Result<Self, LoadError> {
+        let made = wasmtime::Engine::new(config)
+            .and_then(|wasmtime| Ok(Self { linker: linker(&wasmtime)?, wasmtime }));
+        made.map_err(|error| LoadError::Engine(format!("{error:#}")))
     }
 }
 
@@ -182,7 +222,6 @@ fn config() -> Config {
         // of what is kept, verified and copied for each component.
         .generate_address_map(false)
         .native_unwind_info(false)
-        .wasm_component_model_async(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -1,10 +1,8 @@
 //! Filters: guests that look at heads and wait for nothing.
 //!
-//! Receives the head of a request or a response; hands on the changed one, an answer or a denial. The guest runs at once
-//! on the thread that asks, which costs no change of threads; if it takes longer than one tick, it goes on on the
-//! engine's threads, so that a connection's thread is never held up for longer.
+//! Receives the head of a request or a response; hands on the changed one, an answer or a denial.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::sync::Arc;
 
 use http::{HeaderName, Request, Response, StatusCode, Uri, request, response, uri::PathAndQuery};
 use tokio::runtime::Handle;
@@ -12,24 +10,21 @@ use tokio::runtime::Handle;
 use super::{
     Script,
     bindings::filter::{Action, Edit, Reply, RequestHead, ResponseHead},
+    errand::Errand,
     instances::{Instance, Instances},
     kind::{Filter, Guest},
     message,
     pace::Pace,
     state::{Call, scrubbed},
-    task::Task,
     ticker::Ticker,
 };
 use crate::{Body, Context, Fault, HandlerError, Outcome, Secrets};
 
 /// What a filter is asked.
 enum Question {
-    Request(RequestHead),
-    Response(RequestHead, ResponseHead),
+    Request(Arc<RequestHead>),
+    Response(Arc<RequestHead>, ResponseHead),
 }
-
-/// Of a type without the engine's in it, which would be looked through wherever a connection is spawned.
-type Asking = Pin<Box<dyn Future<Output = Result<Action, Fault>> + Send>>;
 
 /// What becomes of a message that a filter has seen.
 pub(crate) enum Filtered<M> {
@@ -50,15 +45,16 @@ impl Script {
         self.instances.linked().filters_responses()
     }
 
-    /// Asks what is to become of a request.
+    /// Asks what is to become of a request with the head `asked`.
     pub(crate) async fn filter_request(
         &self,
         request: Request<Body>,
+        asked: &Arc<RequestHead>,
         context: &Context,
     ) -> Result<Filtered<Request<Body>>, HandlerError> {
+        let action = self.ask(Question::Request(asked.clone()), context).await?;
         let (mut head, body) = request.into_parts();
         let secrets = &context.secrets;
-        let action = self.ask(Question::Request(request_head(&head)), context).await?;
         let edited = match action {
             Action::Pass => Ok(()),
             Action::Forward(edit) => edit_request(&mut head, edit, secrets),
@@ -69,16 +65,16 @@ impl Script {
         Ok(Filtered::On(Request::from_parts(head, body)))
     }
 
-    /// Asks what is to become of a response.
+    /// Asks what is to become of the response to `asked`.
     pub(crate) async fn filter_response(
         &self,
-        asked: RequestHead,
+        asked: &Arc<RequestHead>,
         response: Response<Body>,
         context: &Context,
     ) -> Result<Outcome, HandlerError> {
         let (mut head, body) = response.into_parts();
         let secrets = &context.secrets;
-        let action = self.ask(Question::Response(asked, response_head(&head)), context).await?;
+        let action = self.ask(Question::Response(asked.clone(), response_head(&head)), context).await?;
         let edited = match action {
             Action::Pass => Ok(()),
             Action::Forward(edit) => edit_response(&mut head, edit, secrets),
@@ -93,18 +89,9 @@ impl Script {
         let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
         let pace = Pace::begin(self.settings.limits.deadline);
         let call = Call::new(context.clone(), runtime, pace);
-        let mut asking: Asking = Box::pin(asked(self.instances.clone(), self.ticker.clone(), question, call));
-        // One poll is one tick of computing at most.
-        let at_once = poll_fn(|context| match asking.as_mut().poll(context) {
-            Poll::Ready(action) => Poll::Ready(Some(action)),
-            Poll::Pending => Poll::Ready(None),
-        });
-        let action = match at_once.await {
-            Some(action) => action,
-            None => Task::spawn(&self.runtime, asking)
-                .await
-                .unwrap_or_else(|| Err(Fault::Failed("the engine has stopped".to_owned()))),
-        };
+        let asked = asked(self.instances.clone(), self.ticker.clone(), question, call);
+        let action = Errand::new(self.runtime.clone(), self.instances.is_heavy(), asked).await;
+        let action = action.unwrap_or_else(|| Err(Fault::Failed("the engine has stopped".to_owned())));
         action.map_err(|fault| self.failed(fault))
     }
 
@@ -161,13 +148,16 @@ fn edit(headers: &mut http::HeaderMap, edit: Edit, secrets: &Secrets) -> Result<
 }
 
 /// A request's head, as a filter sees it.
-pub(crate) fn request_head(head: &request::Parts) -> RequestHead {
-    RequestHead {
-        method: head.method.as_str().to_owned(),
-        scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
-        authority: head.uri.authority().map_or_else(String::new, ToString::to_string),
-        path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers: message::asked(head),
+impl From<&Request<Body>> for RequestHead {
+    fn from(request: &Request<Body>) -> Self {
+        let uri = request.uri();
+        Self {
+            method: request.method().as_str().to_owned(),
+            scheme: uri.scheme_str().unwrap_or_default().to_owned(),
+            authority: uri.authority().map_or_else(String::new, ToString::to_string),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            headers: message::asked(request.headers(), request.extensions()),
+        }
     }
 }
 
@@ -209,7 +199,7 @@ async fn asked(
         Some(Ok(Err(text))) => Err(store.data().complaint(&text)),
         Some(Ok(Ok(action))) => Ok(action),
     };
-    instance.end();
+    instances.end(&mut instance);
     if action.is_ok() {
         instances.put(instance);
     }

@@ -3,7 +3,10 @@
 //! Receives calls; hands each an instance that no other call uses, a used one if there is one, and takes it back when
 //! the call has gone well. At most [`MAX_INSTANCES`] exist at once; further calls wait, and not many of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -50,6 +53,8 @@ pub(super) struct Instances {
     idle: Mutex<Vec<Instance>>,
     turns: Arc<Semaphore>,
     waiting: Semaphore,
+    /// Whether the call that ended last had computed for a tick or longer.
+    heavy: AtomicBool,
 }
 
 impl Instances {
@@ -62,6 +67,7 @@ impl Instances {
             idle: Mutex::default(),
             turns: Arc::new(Semaphore::new(MAX_INSTANCES)),
             waiting: Semaphore::new(MAX_WAITING),
+            heavy: AtomicBool::new(false),
         }
     }
 
@@ -71,6 +77,20 @@ impl Instances {
 
     pub(super) fn linked(&self) -> &Linked {
         &self.linked
+    }
+
+    /// Whether the next call is likely to compute for long, going by the last one.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.heavy.load(Relaxed)
+    }
+
+    /// Ends a call of an instance: nothing of it stays there.
+    pub(super) fn end(&self, instance: &mut Instance) {
+        let state = instance.store.data_mut();
+        self.heavy.store(state.limits.ticked(), Relaxed);
+        state.bodies.clear();
+        state.sinks.clear();
+        state.call.0 = None;
     }
 
     /// Waits for the right to run one call; busy if too many wait already or the deadline passes.

@@ -63,6 +63,11 @@ impl Limits {
         }
     }
 
+    /// Whether this call has computed for a tick or longer.
+    pub(super) fn ticked(&self) -> bool {
+        self.ticks_left < self.ticks
+    }
+
     /// The limit that was run into, if any.
     pub(super) fn refused(&self) -> Option<&Fault> {
         self.refused.as_ref()

@@ -1,6 +1,6 @@
 //! What components may import.
 //!
-//! Receives the engine; hands on a linker with `egress:handler/*`, what it takes from WASI, `wasi:http`, and the parts of
+//! Receives an engine; hands on a linker with `egress:handler/*`, what it takes from WASI, `wasi:http`, and the parts of
 //! WASI 0.2 and 0.3 that language runtimes ask for. Those are empty shells but for clocks and random numbers: no
 //! arguments, no environment, no directories, and sockets of which every use is refused.
 
@@ -32,7 +32,8 @@ use super::{
     state::State,
 };
 
-pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
+/// For components that wait for one thing at a time, as those of WASI 0.2 do.
+pub(super) fn sequential(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     ours(l)?;
@@ -51,6 +52,13 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
     filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
     no_sockets(l)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
+    Ok(linker)
+}
+
+/// The same, and WASI 0.3.
+pub(super) fn concurrent(engine: &Engine) -> Result<Linker<State>> {
+    let mut linker = sequential(engine)?;
+    let l = &mut linker;
     p3::cli::add_to_linker(l)?;
     p3::clocks::add_to_linker(l)?;
     p3::filesystem::add_to_linker(l)?;

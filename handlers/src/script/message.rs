@@ -4,7 +4,7 @@
 //! the guest and hands on only what is valid HTTP. Framing is never the guest's: `content-length` is computed here.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full};
 use wasmtime::component::Resource;
 
@@ -108,9 +108,9 @@ fn holds(value: &str, secret: &Secret) -> bool {
 }
 
 /// The header fields of a request, with the protocol that it wants to upgrade to.
-pub(super) fn asked(head: &request::Parts) -> Vec<(String, String)> {
-    let mut fields = shown(&head.headers);
-    let upgrade = head.extensions.get::<Upgrade>();
+pub(super) fn asked(headers: &HeaderMap, extensions: &Extensions) -> Vec<(String, String)> {
+    let mut fields = shown(headers);
+    let upgrade = extensions.get::<Upgrade>();
     fields.extend(upgrade.map(|upgrade| ("upgrade".to_owned(), latin1(&upgrade.0))));
     fields
 }
@@ -124,7 +124,7 @@ pub(super) fn request(request: Request<Body>, bodies: &mut Bodies) -> Result<wit
         scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
         authority: head.uri.authority().map_or_else(String::new, ToString::to_string),
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers: asked(&head),
+        headers: asked(&head.headers, &head.extensions),
         body: payload(Whole { body, length, upgrade: None }, bodies)?,
     })
 }

@@ -38,11 +38,11 @@ struct Shared {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: wasmtime::Engine) -> Result<Self, LoadError> {
+    pub(super) fn start(engines: [wasmtime::Engine; 2]) -> Result<Self, LoadError> {
         let shared = Arc::new(Shared::default());
         let run = {
             let shared = shared.clone();
-            move || shared.run(&engine)
+            move || shared.run(&engines)
         };
         let thread = thread::Builder::new()
             .name("handler-ticks".to_owned())
@@ -88,7 +88,7 @@ impl Drop for Ticker {
 }
 
 impl Shared {
-    fn run(&self, engine: &wasmtime::Engine) {
+    fn run(&self, engines: &[wasmtime::Engine]) {
         let mut idle = 0;
         while !self.stopped.load(SeqCst) {
             if self.computing.load(SeqCst) > 0 {
@@ -102,7 +102,7 @@ impl Shared {
             }
             thread::sleep(TICK);
             self.ticks.fetch_add(1, SeqCst);
-            engine.increment_epoch();
+            engines.iter().for_each(wasmtime::Engine::increment_epoch);
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn ticks_while_a_guest_computes_and_parks_otherwise() {
-        let ticker = Ticker::start(wasmtime::Engine::default()).unwrap();
+        let ticker = Ticker::start(Default::default()).unwrap();
         for _ in 0..3 {
             until(|| ticker.shared.parked.load(SeqCst));
             let before = ticker.ticks();
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_thread_ends_with_the_ticker() {
-        let ticker = Ticker::start(wasmtime::Engine::default()).unwrap();
+        let ticker = Ticker::start(Default::default()).unwrap();
         let shared = Arc::downgrade(&ticker.shared);
         drop(ticker);
         until(|| shared.strong_count() == 0);

@@ -2,6 +2,8 @@
 
 mod command;
 mod lives;
+#[cfg(feature = "rusty-vault")]
+mod rusty_vault;
 mod servers;
 mod store;
 mod tokens;

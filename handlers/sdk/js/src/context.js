@@ -2,10 +2,16 @@
 
 import { current } from 'egress:handler/context@0.1.0';
 
+const NOTHING = { containerId: '', className: '', handlerName: '', matched: '', requestId: '', source: '', params: 'null' };
+
 export class Context {
-  #info = current();
+  #known = null; // few calls ask
   #params;
   #work = null; // few calls have any
+
+  get #info() {
+    return (this.#known ??= current());
+  }
 
   get containerId() {
     return this.#info.containerId;
@@ -53,6 +59,11 @@ export class Context {
 
   passThroughOnException() {
     throw new Error('passThroughOnException is not supported: a handler that fails means deny');
+  }
+
+  // The call is over: what was not asked for until now is not known any more, for the host would tell of the next call.
+  static end(context) {
+    context.#known ??= NOTHING;
   }
 
   // Whether something is still to be waited for.

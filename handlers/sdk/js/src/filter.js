@@ -93,10 +93,13 @@ export function actionOf(result) {
 export function filter(run, head) {
   const env = environment();
   return (...records) => {
+    const ctx = new Context();
     try {
-      return actionOf(run(head(...records), env, new Context()));
+      return actionOf(run(head(...records), env, ctx));
     } catch (reason) {
       throw wordsOf(reason);
+    } finally {
+      Context.end(ctx);
     }
   };
 }

@@ -3,7 +3,6 @@
 // those that fetch or wait.
 
 import structuredClone from '@ungap/structured-clone';
-import URL from 'core-js-pure/actual/url/index.js';
 import URLSearchParams from 'core-js-pure/actual/url-search-params/index.js';
 
 import { Blob, File } from './blob.js';
@@ -15,6 +14,7 @@ import { Headers } from './headers.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
 import * as streams from './streams.js';
+import { URL } from './url.js';
 import { TextDecoder, TextEncoder } from './utf8.js';
 
 /** Makes these global, but for those that are there already. */

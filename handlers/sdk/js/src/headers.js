@@ -4,14 +4,28 @@
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2
 const NOT_A_VALUE = /[\0\r\n]|[^\0-\xff]/; // what a value cannot hold: each character is one byte
 
+// Names that were seen, to what they are: programs name the same few over and over.
+const SEEN = new Map();
+const MAX_SEEN = 256;
+
 function nameOf(name) {
-  name = String(name);
-  if (!TOKEN.test(name)) throw new TypeError(`not a header name: ${JSON.stringify(name)}`);
-  return name.toLowerCase();
+  const seen = SEEN.get(name);
+  if (seen !== undefined) return seen;
+  const text = String(name);
+  if (!TOKEN.test(text)) throw new TypeError(`not a header name: ${JSON.stringify(text)}`);
+  const lower = text.toLowerCase();
+  if (typeof name === 'string' && SEEN.size < MAX_SEEN) SEEN.set(name, lower);
+  return lower;
 }
 
+// NaN, beside a text that is empty, is not blank.
+const isBlank = (code) => code === 32 || code === 9 || code === 10 || code === 13;
+
 function valueOf(value) {
-  value = String(value).replace(/^[\t\r\n ]+|[\t\r\n ]+$/g, '');
+  value = String(value);
+  if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1))) {
+    value = value.replace(/^[\t\r\n ]+|[\t\r\n ]+$/g, '');
+  }
   if (NOT_A_VALUE.test(value)) throw new TypeError('not a header value');
   return value;
 }
@@ -62,14 +76,13 @@ export class Headers {
   set(name, value) {
     name = nameOf(name);
     value = valueOf(value);
-    const first = this.#pairs.findIndex((pair) => pair[0] === name);
-    if (first < 0) {
-      this.#pairs.push([name, value]);
-      return;
-    }
+    const pairs = this.#pairs;
+    let first = 0;
+    while (first < pairs.length && pairs[first][0] !== name) first++;
     // A new pair, because copies of these headers share the old one.
-    this.#pairs[first] = [name, value];
-    this.#pairs = this.#pairs.filter((pair, at) => at <= first || pair[0] !== name);
+    const last = pairs.length - 1;
+    pairs[first] = [name, value];
+    if (first < last) this.#pairs = pairs.filter((pair, at) => at <= first || pair[0] !== name);
   }
 
   delete(name) {

@@ -37,15 +37,18 @@ export function fetcherOf(module) {
   // A container without functions has nothing to serve; what stands beside it may.
   const active = containers.filter((Class) => programOf(Class).functions.size > 0);
   const main = methodOf(module.default, 'fetch');
-  return (request, env, ctx) => {
+  const chosen = (ctx) => {
     const named = module[ctx.handlerName];
-    if (isClass(named, WorkerEntrypoint)) return methodOf(named, 'fetch')(request, env, ctx);
+    if (isClass(named, WorkerEntrypoint)) return methodOf(named, 'fetch');
     const Class = classOf(module, active, ctx.className);
-    if (Class !== undefined) return functionOf(Class, request, ctx)(request, env, ctx);
+    if (Class !== undefined) return (request, env, ctx) => functionOf(Class, request, ctx)(request, env, ctx);
     const only = main ?? lonely(module);
     if (only === null) throw new Error(`the module has nothing for the class ${ctx.className}`);
-    return only(request, env, ctx);
+    return only;
   };
+  // Handler and class are the same in all calls of an instance.
+  let fetcher = null;
+  return (request, env, ctx) => (fetcher ??= chosen(ctx))(request, env, ctx);
 }
 
 function classOf(module, active, name) {

@@ -27,8 +27,8 @@ export function serve(module, run) {
   const env = storing(module);
   return async (incoming) => {
     begin();
+    const ctx = new Context();
     try {
-      const ctx = new Context();
       const response = await run(Request.fromHost(incoming), env, ctx);
       if (!(response instanceof Response)) throw new TypeError('no Response was returned');
       const { record, feed } = Response.toHost(response, piped);
@@ -38,6 +38,7 @@ export function serve(module, run) {
       // The host takes a string, and shows it to the operator only.
       throw wordsOf(reason);
     } finally {
+      Context.end(ctx);
       end();
     }
   };

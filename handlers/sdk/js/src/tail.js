@@ -24,13 +24,14 @@ export function tailing(module, run) {
   const env = storing(module);
   return async (events) => {
     begin();
+    const ctx = new Context();
     try {
-      const ctx = new Context();
       await run(events.map((event) => new Event(event)), env, ctx);
       await Context.rest(ctx);
     } catch (reason) {
       throw wordsOf(reason);
     } finally {
+      Context.end(ctx);
       end();
     }
   };

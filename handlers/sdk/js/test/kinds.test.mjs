@@ -177,3 +177,19 @@ test('stacks name the program\u2019s own lines, and nothing else', () => {
   assert.equal(wordsOf(error), 'TypeError: wrong\n    at inner (lib/a.ts:41)\n    at <anonymous> (index.ts:5)\ncaused by that');
   delete globalThis.__handlerLines;
 });
+
+test('a context tells nothing of the calls after its own', async () => {
+  const held = [];
+  const hold = (_request, _env, ctx) => {
+    held.push(ctx);
+    if (held.length === 2) ctx.requestId;
+    return new Response('');
+  };
+  const { handle } = exportsOf({ default: { fetch: hold } });
+  for (const requestId of ['one', 'two', 'three']) {
+    new Host({ info: { requestId } });
+    await handle(request('https://a.test/'));
+  }
+  // The first call of all asks which function is meant.
+  assert.deepEqual(held.map((ctx) => ctx.requestId), ['one', 'two', '']);
+});

@@ -43,7 +43,7 @@ impl Place {
 
     fn keep(&self, cache: &Cache, number: usize) -> ContentHash {
         let (hash, text, component) = self.component(number);
-        cache.keep(&self.engine, &hash, &text, &component);
+        cache.keep(&hash, &text, &component);
         hash
     }
 

@@ -220,6 +220,21 @@ def login():
     return answer(None, auth={"client_token": token, "lease_duration": told["lease"], "renewable": True})
 
 
+@app.post("/v1/auth/approle/login")
+def role():
+    if request.json != {"role_id": "web", "secret_id": "proof-canary"}:
+        return jsonify(errors=["invalid role or secret ID"]), 400
+    vault_tokens.add("role-canary")
+    return answer(None, auth={"client_token": "role-canary", "lease_duration": told["lease"], "renewable": True})
+
+
+@app.get("/v1/secret/<name>/app")
+def first_version(name):
+    if not allowed():
+        return jsonify(errors=["permission denied"]), 403
+    return answer(fields) if name == "web-1" else (jsonify(errors=[]), 404)
+
+
 @app.post("/redirect")
 def elsewhere():
     return redirect("/token", 307)

@@ -1,45 +1,10 @@
-//! Vault: a real one for what it can do, and what its documentation says of the rest.
+//! Vault, as its documentation describes it: a server of the tests. `rusty_vault` beside this has one of others.
 
 use std::time::Instant;
 
-use http::Method;
 use serde_json::json;
 
-use super::{
-    Lab,
-    servers::{RustyVault, Servers},
-};
-
-#[tokio::test]
-async fn a_real_one_by_token_and_by_role() {
-    let vault = RustyVault::start().await;
-    vault.ask(Method::POST, "secret/web-1/app", Some(json!({ "password": "kv-canary", "port": 8080 }))).await;
-    vault.ask(Method::POST, "sys/auth/approle", Some(json!({ "type": "approle" }))).await;
-    vault.ask(Method::POST, "auth/approle/role/web", Some(json!({ "token_ttl": "1h" }))).await;
-    let role = vault.ask(Method::GET, "auth/approle/role/web/role-id", None).await;
-    let made = vault.ask(Method::POST, "auth/approle/role/web/secret-id", Some(json!({}))).await;
-    let lab = Lab::new();
-    let secret_id = made["data"]["secret_id"].as_str().unwrap();
-    let by_token = json!({ "token": "PROOF" });
-    let by_role = json!({ "appRole": { "roleId": role["data"]["role_id"], "secretId": "PROOF" } });
-    for (auth, proof) in [(by_token, vault.root_token.as_str()), (by_role, secret_id)] {
-        let source = |field: &str, path: &str| json!({ "vault": { "address": vault.address, "path": path, "field": field, "auth": auth } });
-        let path = "secret/${instance}/app";
-        let secrets =
-            |first| json!({ "PROOF": lab.file("proof", proof), "T": first, "PORT": source("port", path) });
-        let opened = lab.open(secrets(source("password", path))).unwrap();
-        assert_eq!(opened.value("T").await.unwrap(), "kv-canary");
-        assert_eq!(opened.value("PORT").await.unwrap(), "8080");
-        assert!(lab.refused(secrets(source("user", path))).contains("no field `user`"));
-        assert!(
-            lab.refused(secrets(source("password", "secret/nothing"))).contains("nothing at secret/nothing")
-        );
-        // What was in force would stay there.
-        let other = Lab::new();
-        let wrong = json!({ "PROOF": other.file("proof", "wrong-canary"), "T": source("password", path) });
-        assert!(other.refused(wrong).starts_with("secret `T`: "));
-    }
-}
+use super::{Lab, servers::Servers};
 
 fn kubernetes(servers: &Servers, lab: &Lab, path: &str, field: &str) -> serde_json::Value {
     let jwt = lab.file("jwt", "service-account-canary\n");
@@ -68,6 +33,27 @@ async fn the_second_version_and_a_login_that_is_kept() {
         "auth": { "kubernetes": { "role": "proxy", "jwtFile": jwt["file"] } },
     } });
     assert!(other.refused(json!({ "T": source })).contains("logging in with kubernetes"));
+}
+
+#[tokio::test]
+async fn the_first_version_by_token_and_by_role() {
+    let servers = Servers::start();
+    let lab = Lab::new();
+    let by_token = json!({ "token": "PROOF" });
+    let by_role = json!({ "appRole": { "roleId": "web", "secretId": "PROOF" } });
+    for (auth, proof) in [(by_token, "root-token-canary"), (by_role, "proof-canary")] {
+        let source = |field: &str, path: &str| json!({ "vault": { "address": servers.url(""), "path": path, "field": field, "auth": auth, "namespace": "team" } });
+        let secrets = |first| json!({ "PROOF": lab.file("proof", proof), "T": first });
+        let opened = lab.open(secrets(source("password", "secret/${instance}/app"))).unwrap();
+        assert_eq!(opened.value("T").await.unwrap(), "v2-canary");
+        assert!(lab.refused(secrets(source("user", "secret/${instance}/app"))).contains("no field `user`"));
+        assert!(
+            lab.refused(secrets(source("password", "secret/no/app"))).contains("nothing at secret/no/app")
+        );
+        let other = Lab::new();
+        let wrong = json!({ "PROOF": other.file("proof", "wrong-canary"), "T": source("password", "secret/web-1/app") });
+        assert!(other.refused(wrong).starts_with("secret `T`: "));
+    }
 }
 
 #[tokio::test]
