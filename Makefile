@@ -27,7 +27,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -109,6 +109,16 @@ target/aws-sigv4:
 # Servers that hand out secrets: an OAuth server's and a GitHub app's parts.
 target/token-servers: setup-test
 	[ -x $@/bin/python ] || { python3 -m venv $@ && $@/bin/pip install -q authlib==1.9.9 flask==3.1.3 pyjwt==2.15.1; }
+
+# A private index of Python packages, and what people have installed from the public one.
+target/python-tools: setup-test
+	[ -x $@/bin/pypi-server ] || { python3 -m venv $@ && $@/bin/pip install -q pypiserver==2.4.2 requests==2.34.2 openai==3.54.0 anthropic==2.12.0; }
+
+# A private registry of npm packages. One of its parts names another by a tag that mirrors may not have.
+target/verdaccio: setup-test
+	mkdir -p $@.part && echo '{ "dependencies": { "verdaccio": "6.10.4" }, "overrides": { "node-fetch": "2.7.0" } }' > $@.part/package.json
+	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund && mv $@.part $@; }
+	rm -rf $@.part
 
 # Another's Vault. It is no part of the product, and its TLS is none of ours.
 target/rusty-vault:

@@ -75,8 +75,14 @@ impl TestCa {
 
     /// A certificate for a server of `name`, with its key.
     pub fn server_pem(&self, name: &str) -> String {
+        self.servers_pem(&[name])
+    }
+
+    /// The same for a server of several names.
+    pub fn servers_pem(&self, names: &[&str]) -> String {
         let key = key();
-        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut parameters = CertificateParams::new(names).expect("names");
         parameters.use_authority_key_identifier_extension = true;
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
         certificate.pem() + &key.serialize_pem()

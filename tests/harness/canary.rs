@@ -24,6 +24,11 @@ impl Canary {
         Self(format!("SEKRIT-{}", hex(&random)))
     }
 
+    /// One that a server made.
+    pub fn of(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+
     /// The value itself, to be given to the proxy.
     pub fn value(&self) -> &str {
         &self.0

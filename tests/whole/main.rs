@@ -55,6 +55,7 @@ mod sockets;
 mod stream;
 mod swap;
 mod tails;
+mod tools;
 mod tunnel;
 mod upstream;
 mod verdicts;

@@ -4,8 +4,10 @@
 //! test executable, so that nothing has to be readable where the sandbox runs.
 
 pub(crate) const CURL: &str = "/usr/bin/curl";
+pub(crate) const GH: &str = "/usr/bin/gh";
 pub(crate) const GIT: &str = "/usr/bin/git";
 pub(crate) const NODE: &str = "/usr/bin/node";
+pub(crate) const NPM: &str = "/usr/bin/npm";
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 pub(crate) const SH: &str = "/bin/sh";
 
@@ -58,6 +60,18 @@ pub(crate) const SHARED: &str = include_str!("../clients/shared.py");
 pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");
 pub(crate) const STEADY: &str = include_str!("../clients/steady.py");
 pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
+pub(crate) const TOOLS_API: &str =
+    concat!(include_str!("../clients/tools_serve.py"), include_str!("../clients/tools_api.py"));
+pub(crate) const TOOLS_AWS: &str =
+    concat!(include_str!("../clients/tools_serve.py"), include_str!("../clients/tools_aws.py"));
+pub(crate) const TOOLS_BOTO3: &str = include_str!("../clients/tools_boto3.py");
+pub(crate) const TOOLS_GIT: &str =
+    concat!(include_str!("../clients/tools_serve.py"), include_str!("../clients/tools_git.py"));
+pub(crate) const TOOLS_LOGIN: &str = include_str!("../clients/tools_login.js");
+pub(crate) const TOOLS_NPM: &str = include_str!("../clients/tools_npm.cjs");
+pub(crate) const TOOLS_PYPI: &str =
+    concat!(include_str!("../clients/tools_serve.py"), include_str!("../clients/tools_pypi.py"));
+pub(crate) const TOOLS_SDKS: &str = include_str!("../clients/tools_sdks.py");
 pub(crate) const TUNNEL: &str = include_str!("../clients/tunnel.py");
 pub(crate) const TWO_THREADS: &str = include_str!("../clients/two_threads.py");
 pub(crate) const UNCOVER: &str = include_str!("../clients/uncover.py");

@@ -277,6 +277,7 @@ fn what_is_not_spoken_is_refused() {
         (S3.to_owned(), vec![("authorization", "AWS4-ECDSA-P256-SHA256 Credential=x")], "not supported"),
         (S3.to_owned(), vec![("x-amz-s3session-token", "x")], "not supported"),
         (format!("{S3}?X-Amz-S3session-Token=x&{date}"), vec![], "not supported"),
+        (format!("{S3}?AWSAccessKeyId=x&Signature=y%3D&Expires=1"), vec![], "not supported"),
         (
             format!("{S3}?{date}"),
             vec![("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")],
