@@ -18,18 +18,23 @@ import statistics
 import time
 
 import page
-from parts import HANDLERS, WORK, Proxy, Upstream, Workerd, component
+from parts import HANDLERS, PLACEHOLDER, WORK, Proxy, Upstream, Workerd, component
 
 CONNECTIONS = 8
 VARIANTS = 11
 SWAPS = 20
 
-# Name, handler (none: no handler), and the transports it can be measured on: a secret is never sent on plain HTTP.
+# Name, handler (none: no handler), the transports it can be measured on (a secret is never sent on plain HTTP), and what else the
+# policy says of LONG_TOKEN. API_TOKEN is too short to be searched for.
 BOTH = ("http", "https")
 TOKEN = {"secrets": ["API_TOKEN"]}
+SECRET = {"inject": {"x-auth-token": "${LONG_TOKEN}"}}
 CONFIGURATIONS = [
     ("none", None, BOTH),
     ("inject", {"inject": {"x-auth-token": "s3cr3t"}}, BOTH),
+    ("inject, secret", SECRET, ("https",), {"scrub": False}),
+    ("inject, secret, scrubbed", SECRET, ("https",), {}),
+    ("placeholder, scrubbed", None, ("https",), {"placeholder": {"value": PLACEHOLDER}}),
     ("filter, text", {"wasm": str(pathlib.Path(__file__).with_name("filter.wat"))}, BOTH),
     ("filter, C", {"wasm": component("c-inject"), **TOKEN}, ("https",)),
     ("filter, Rust", {"wasm": component("rust-inject"), **TOKEN}, ("https",)),
@@ -95,13 +100,13 @@ def variants():
 
 
 def resident(pid):
-    """The process's own share of memory, in MiB."""
+    """The process's own share of memory, in MB."""
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) / 1024
+    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) * 1024 / 1e6
 
 
 def memory(upstream, paths):
-    """MiB for each further JavaScript handler: loaded, and after its first call."""
+    """MB for each further JavaScript handler: loaded, and after its first call."""
     measured = []
     # The first process compiles them all, and is not looked at.
     for count in (len(paths), 1, len(paths)):
@@ -140,14 +145,14 @@ def measure(arguments):
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(Upstream())
         servers, missing = {}, []
-        for name, handler, transports in CONFIGURATIONS:
+        for name, handler, transports, *secret in CONFIGURATIONS:
             if arguments.only and name not in arguments.only.split(","):
                 continue
             if handler and not os.path.exists(handler.get("wasm", "/")):
                 missing.append(name)
                 continue
             handlers = {"measured": handler} if handler else {}
-            proxy = Proxy(name, upstream, handlers, {"upstream.test": "measured"} if handler else {})
+            proxy = Proxy(name, upstream, handlers, {"upstream.test": "measured"} if handler else {}, *secret)
             servers[name] = (stack.enter_context(proxy), transports)
         if not arguments.only or "workerd" in arguments.only.split(","):
             servers["workerd"] = (stack.enter_context(Workerd(upstream)), BOTH)

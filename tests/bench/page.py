@@ -33,8 +33,8 @@ def others(result):
         return []
     memory, swap = result["memory"], result["swap"]
     return [
-        ("memory of one more JavaScript handler, loaded", memory["loaded"], 8, "MiB"),
-        ("the same, after its first call", memory["used"], 8, "MiB"),
+        ("memory of one more JavaScript handler, loaded", memory["loaded"], 8, "MB"),
+        ("the same, after its first call", memory["used"], 8, "MB"),
         ("another component for a handler, compiled code from its file", swap["fromFile"][0], 5, "ms"),
         ("the proxy's CPU in that", swap["fromFile"][1], 5, "ms"),
         ("another component, compiled code in memory", swap["fromMemory"][0], 5, "ms"),
@@ -74,7 +74,8 @@ CPU is that of the proxy's process with all its threads, user and system. Each l
 {result["seconds"]} s in {result["rounds"]} rounds, and figures are medians over the rounds, of differences and ratios within one round. `none` is the proxy without a handler,
 audit file included.
 
-All but the filter in JavaScript add one header. Filters in C and Rust take its value from a secret, so that there is none on plain HTTP. The
+All but the filter in JavaScript add one header; where it is a secret that is long enough, the response is searched for it (`scrubbed`). With `placeholder`
+the workload sends that header, and its made-up text is replaced. Filters in C and Rust take its value from a secret, so that there is none on plain HTTP. The
 filter in JavaScript ([tag.js](../handlers/examples/tag.js)) sees requests and responses. The handler in JavaScript
 ([token-by-host.js](../handlers/examples/token-by-host.js)) is the same file for workerd, which shows one certificate of its own, and mints none; it writes no
 audit file.

@@ -16,6 +16,7 @@ BINARY = os.environ.get("PROXY_EVERYTHING_BIN", str(ROOT / "target/release/proxy
 CORES = sorted(os.sched_getaffinity(0))
 MEASURED, OTHER = ["taskset", "-c", str(CORES[0])], ["taskset", "-c", str(CORES[-1])]
 READY_SECONDS = 120
+PLACEHOLDER = "a-text-in-the-place-of-the-token-of-the-benchmark"
 
 
 def component(name):
@@ -102,7 +103,7 @@ http {{
 class Proxy(Process):
     """The proxy around a shell that runs what it reads."""
 
-    def __init__(self, name, upstream, handlers, bound):
+    def __init__(self, name, upstream, handlers, bound, secret=None):
         self.name, self.upstream = name, upstream
         self.id = "bench-" + "".join(letter if letter.isalnum() else "-" for letter in name)
         hosts = sorted({"upstream.test", *bound})
@@ -111,6 +112,10 @@ class Proxy(Process):
             "secrets": {"API_TOKEN": {"env": "BENCH_TOKEN"}} if any("secrets" in each for each in handlers.values()) else {},
             "resolve": {host: "127.0.0.1" for host in hosts}, "upstreamRoots": [str(WORK / "root.pem")],
         }
+        self.header = []
+        if secret is not None:
+            self.policy["secrets"]["LONG_TOKEN"] = {"env": "BENCH_LONG_TOKEN", "hosts": [f"upstream.test:{upstream.ports['https']}"], **secret}
+            self.header = ["-H", f"'x-auth-token: {PLACEHOLDER}'"] if "placeholder" in secret else []
 
     def __enter__(self):
         policy = WORK / f"{self.id}.json"
@@ -118,7 +123,7 @@ class Proxy(Process):
         state, cache = ["--state-dir", str(WORK / "state")], ["--cache-dir", str(WORK / "cache")]
         audit = WORK / f"{self.id}.jsonl"
         audit.unlink(missing_ok=True)
-        os.environ["BENCH_TOKEN"] = "s3cr3t"
+        os.environ |= {"BENCH_TOKEN": "s3cr3t", "BENCH_LONG_TOKEN": "the-token-of-the-benchmark-that-nobody-knows"}
         shell = 'while read -r line; do sh -c "$line" 2>&1; echo END; done'
         self.start(self.id, [*MEASURED, BINARY, "run", "--policy", policy, "--id", self.id, *state, *cache,
                              "--audit", audit, "--", "sh", "-c", shell],
@@ -139,7 +144,7 @@ class Proxy(Process):
 
     def load(self, transport, connections, seconds):
         url = f"{transport}://upstream.test:{self.upstream.ports[transport]}/"
-        return self.inside(f"{' '.join(OTHER)} wrk -t1 -c{connections} -d{seconds}s {url}")
+        return self.inside(f"{' '.join([*OTHER, 'wrk', *self.header])} -t1 -c{connections} -d{seconds}s {url}")
 
     def ask(self, url):
         said = self.inside(f"curl -s -m 60 -o /dev/null -w '%{{http_code}}\\n' {url}")
