@@ -8,7 +8,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
 use crate::{Logs, Secrets};
 
@@ -17,6 +17,11 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A streamed body. Handlers that do not look into it pass it on untouched.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A body of these bytes.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
 
 /// The future that [`Fetch::fetch`] returns.
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Response<Body>, BodyError>> + Send>>;

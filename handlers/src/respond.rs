@@ -5,9 +5,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
 
-use crate::Body;
+use crate::{Body, full};
 
 /// Answers every request with the same response.
 #[derive(Debug, Clone)]
@@ -22,8 +21,7 @@ pub struct Respond {
 
 impl Respond {
     pub(crate) fn response(&self) -> Response<Body> {
-        let body = Full::new(self.body.clone()).map_err(|never| match never {}).boxed_unsync();
-        let mut response = Response::new(body);
+        let mut response = Response::new(full(self.body.clone()));
         *response.status_mut() = self.status;
         response.headers_mut().clone_from(&self.headers);
         response

@@ -103,19 +103,20 @@ impl Exchange<'_> {
         if let Some(wanted) = &wanted {
             head.extensions.insert(wanted.protocol.clone());
         }
-        let permit = self.instance.in_force.permit(asked.clone());
+        let permit = self.instance.in_force.permit(asked);
+        let notes = &permit.asked().notes;
         let idle = self.generation.limits().body_idle();
-        let body = body::request(body, Arc::clone(&asked.notes), idle, &permit);
+        let body = body::request(body, Arc::clone(notes), idle, &permit);
         let request = Request::from_parts(head, body);
         let (response, play) = tokio::select! {
             biased;
             () = permit.revoked() => return Err(UpstreamError::Revoked.into()),
             // What fails because of it may be told sooner.
-            response = self.respond(request, bound, &asked, &permit, &rule) => {
+            response = self.respond(request, bound, &permit, &rule) => {
                 response.map_err(|error| if permit.holds() { error } else { UpstreamError::Revoked.into() })?
             }
         };
-        let (mut head, body) = play.scrubbed(response, &asked.notes)?.into_parts();
+        let (mut head, body) = play.scrubbed(response, notes)?.into_parts();
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })
@@ -161,10 +162,10 @@ impl Exchange<'_> {
         &self,
         mut request: Request<Body>,
         bound: Option<&Bound>,
-        asked: &Asked,
         permit: &Permit,
         rule: &Rule,
     ) -> Result<(Response<Body>, Arc<InPlay>), ExchangeError> {
+        let asked = permit.asked();
         let uses = bound.map(|bound| bound.uses.as_slice()).unwrap_or_default();
         let policy = self.generation.policy();
         let passing = Passing { policy, rule, facts: asked.facts(), who: self.instance.facts(), uses };

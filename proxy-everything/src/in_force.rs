@@ -121,6 +121,11 @@ pub struct Asked {
 }
 
 impl Permit {
+    /// What was let pass.
+    pub fn asked(&self) -> &Asked {
+        &self.request
+    }
+
     /// Whether the rules in force let it pass, too. One look at a number until there are new ones, a decision from then on.
     pub fn holds(&self) -> bool {
         !self.rules.has_changed().unwrap_or(false) || self.request.passes(&self.rules.borrow())

@@ -6,11 +6,10 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use super::*;
-use crate::{BodyError, Fetching};
-use crate::{Logs, Part, Secret, Template, Value};
+use crate::{BodyError, Fetching, Logs, Part, Secret, Template, Value, full};
 
 #[derive(Default)]
 struct Upstream(Mutex<Vec<String>>);
@@ -22,17 +21,13 @@ impl Fetch for Upstream {
         self.0.lock().unwrap().push(values.join("+"));
         let failing = request.uri().path() == "/fail";
         Box::pin(async move {
-            if failing { Err(BodyError::from("refused")) } else { Ok(Response::new(body("upstream"))) }
+            if failing { Err(BodyError::from("refused")) } else { Ok(Response::new(full("upstream"))) }
         })
     }
 
     fn elsewhere(&self, _: &str, _: Request<Body>) -> Fetching {
         Box::pin(async { Err("no other hosts here".into()) })
     }
-}
-
-fn body(text: &'static str) -> Body {
-    Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn handler(name: &str) -> Arc<Named> {
@@ -75,7 +70,7 @@ async fn end(handlers: &[&str], path: &str) -> (String, Vec<String>) {
             .collect(),
     };
     let uri = format!("https://api.example.test{path}");
-    let request = Request::get(uri).header("x-token", "mine").body(body("")).unwrap();
+    let request = Request::get(uri).header("x-token", "mine").body(full("")).unwrap();
     let end = match chain.run(request, &context, upstream.clone()).await {
         Ok(Outcome::Denied { status, reason, handler }) => format!("{status} {reason:?} by {handler}"),
         Ok(Outcome::Response(response)) => {

@@ -113,14 +113,10 @@ fn gone() -> String {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::{BodyExt, Full};
     use proptest::prelude::*;
 
     use super::*;
-
-    fn body(bytes: Vec<u8>) -> Body {
-        Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
-    }
+    use crate::full;
 
     fn now<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -131,8 +127,8 @@ mod tests {
         let mut bodies = Bodies::default();
         let length = Some(HeaderValue::from_static("2"));
         let (first, second) = (
-            bodies.hold(Whole { length: length.clone(), ..body(vec![1, 2]).into() }).unwrap(),
-            bodies.hold(body(vec![1, 2]).into()).unwrap(),
+            bodies.hold(Whole { length: length.clone(), ..full(vec![1, 2]).into() }).unwrap(),
+            bodies.hold(full(vec![1, 2]).into()).unwrap(),
         );
         assert_eq!(bodies.take(first).ok().unwrap().length, length);
         assert_eq!(bodies.take(first).err().unwrap(), "the body is gone");
@@ -143,9 +139,9 @@ mod tests {
     #[test]
     fn numbers_are_never_used_again() {
         let mut bodies = Bodies::default();
-        let old = bodies.hold(body(vec![1]).into()).unwrap();
+        let old = bodies.hold(full(vec![1]).into()).unwrap();
         bodies.clear();
-        let new = bodies.hold(body(vec![2]).into()).unwrap();
+        let new = bodies.hold(full(vec![2]).into()).unwrap();
         bodies.forget(old);
         assert_eq!(now(bodies.read(old, 1)), Err("the body is gone".to_owned()));
         assert_eq!(now(bodies.read(new, 1)), Ok(vec![2]));
@@ -154,8 +150,8 @@ mod tests {
     #[test]
     fn only_so_many_are_held() {
         let mut bodies = Bodies::default();
-        assert!((0..MAX_HELD).all(|_| bodies.hold(body(vec![]).into()).is_some()));
-        assert!(bodies.hold(body(vec![]).into()).is_none());
+        assert!((0..MAX_HELD).all(|_| bodies.hold(full(vec![]).into()).is_some()));
+        assert!(bodies.hold(full(vec![]).into()).is_none());
     }
 
     proptest! {
@@ -163,7 +159,7 @@ mod tests {
         #[test]
         fn reads_add_up(bytes in proptest::collection::vec(any::<u8>(), 0..300_000), max in 500..200_000_u32) {
             let mut bodies = Bodies::default();
-            let number = bodies.hold(body(bytes.clone()).into()).unwrap();
+            let number = bodies.hold(full(bytes.clone()).into()).unwrap();
             let mut seen = Vec::new();
             loop {
                 let chunk = now(bodies.read(number, max)).unwrap();

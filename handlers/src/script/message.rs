@@ -3,16 +3,15 @@
 //! Receives heads from the wire and hands them to the guest without what belongs to a single hop; receives heads from
 //! the guest and hands on only what is valid HTTP. Framing is never the guest's: `content-length` is computed here.
 
-use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty};
 use wasmtime::component::Resource;
 
 use super::{
     bindings::egress::handler::types as wit,
     bodies::{Bodies, Held, Whole},
 };
-use crate::{Body, Secret, Secrets, Upgrade};
+use crate::{Body, Secret, Secrets, Upgrade, full};
 
 /// Header fields of one message from a guest.
 const MAX_FIELDS: usize = 256;
@@ -160,8 +159,7 @@ pub(super) fn body(payload: wit::Payload, bodies: &mut Bodies) -> Result<Whole, 
 /// A body that the guest made.
 pub(super) fn made(bytes: Vec<u8>) -> Whole {
     let length = Some(HeaderValue::from(bytes.len()));
-    let body = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
-    Whole { body, length, upgrade: None }
+    Whole { body: full(bytes), length, upgrade: None }
 }
 
 /// The response that the guest returned.

@@ -28,7 +28,7 @@ use self::{
     target::Query,
 };
 use super::{SignError, body, host};
-use crate::{Body, Secret, Secrets};
+use crate::{Body, Secret, Secrets, full};
 
 const PAYLOAD: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -193,7 +193,7 @@ async fn payload(
         return Ok((Payload::Text(UNSIGNED_PAYLOAD.to_owned()), body));
     }
     let bytes: Bytes = body::held(body).await?;
-    Ok((Payload::Text(hash(&bytes)), body::full(bytes)))
+    Ok((Payload::Text(hash(&bytes)), full(bytes)))
 }
 
 /// What the workload says of its payload.

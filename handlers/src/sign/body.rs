@@ -1,10 +1,10 @@
 //! Bodies that have to be known before the head can be signed.
 //!
-//! Receives a streamed body and hands on its bytes, or an error beyond [`LIMIT`]; makes a body of them again.
+//! Receives a streamed body and hands on its bytes, or an error beyond [`LIMIT`].
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use super::SignError;
 use crate::Body;
@@ -27,9 +27,4 @@ pub(super) async fn held(mut body: Body) -> Result<Bytes, SignError> {
         }
     }
     Ok(all.freeze())
-}
-
-/// A body of these bytes.
-pub(super) fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }

@@ -14,7 +14,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, request::Parts};
 
 use super::{SignError, body, remove};
-use crate::{Body, Secrets};
+use crate::{Body, Secrets, full};
 
 /// The hash under the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Hmac {
         let timestamp = now.duration_since(UNIX_EPOCH).map_err(|_| SignError::Clock)?.as_secs().to_string();
         let (held, body) = if self.over.contains(&Part::Body) {
             let bytes = body::held(body).await?;
-            (bytes.clone(), body::full(bytes))
+            (bytes.clone(), full(bytes))
         } else {
             (Bytes::new(), body)
         };

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
 use http_body_util::BodyExt;
 
-use super::{Aws, SignError, body};
-use crate::{Body, Secret, Secrets};
+use super::{Aws, SignError};
+use crate::{Body, Secret, Secrets, full};
 
 /// What is signed here never waits.
 fn now_or_never<T>(future: impl Future<Output = T>) -> T {
@@ -66,17 +66,13 @@ fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
     head
 }
 
-fn bytes(text: impl Into<Bytes>) -> Body {
-    body::full(text.into())
-}
-
 fn all(body: Body) -> Result<Bytes, String> {
     now_or_never(body.collect()).map(|all| all.to_bytes()).map_err(|error| error.to_string())
 }
 
 /// What is sent for a request without a body.
 fn signed(aws: &Aws, mut head: Parts) -> Result<Parts, SignError> {
-    now_or_never(aws.apply(&mut head, bytes(""), &documented(), at(THEN)))?;
+    now_or_never(aws.apply(&mut head, full(""), &documented(), at(THEN)))?;
     Ok(head)
 }
 

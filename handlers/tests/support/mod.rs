@@ -13,13 +13,14 @@ use std::{
 };
 
 use bytes::Bytes;
+pub(crate) use handlers::full;
 use handlers::{
     Body, BodyError, Chain, Context, Engine, Fetch, Fetching, Handler, HandlerError, Logs, Named, Outcome,
     Script, ScriptLimits, ScriptSettings, Secret,
 };
 use http::{Request, Response, StatusCode, request};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 /// One engine for all tests of a binary, as in the product.
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(None).unwrap());
@@ -73,10 +74,6 @@ impl Fetch for Upstream {
         }
         (self.answer)(Request::from_parts(head, body))
     }
-}
-
-pub(crate) fn full(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// So many frames, none of which exists before it is asked for.

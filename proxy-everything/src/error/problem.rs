@@ -2,9 +2,8 @@
 //! for a program. An agent that reads it can tell what was refused, by which rule, and what to ask its owner for.
 
 use bytes::Bytes;
-use handlers::Body;
+use handlers::{Body, full};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
 use policy::{Answer, Policy};
 use serde::Serialize;
 
@@ -58,7 +57,7 @@ fn custom(answer: &Answer) -> Response<Body> {
 }
 
 fn whole(text: impl Into<Bytes>) -> Response<Body> {
-    Response::new(Full::new(text.into()).map_err(|never| match never {}).boxed_unsync())
+    Response::new(full(text))
 }
 
 fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {

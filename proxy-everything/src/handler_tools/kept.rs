@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use handlers::{Blobs, KeyValue};
+use handlers::{Blobs, KeyValue, full};
 use policy::StoreKind;
 use tempfile::TempDir;
 
 use super::{
     expected::{Case, Expected},
-    trial::{collect, full},
+    trial::collect,
 };
 use crate::{
     config::{Document, OpenStores, Opened},

@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use handlers::{
-    Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome, Secrets, signed,
+    Body, BodyError, Chain, Context, Fetch, Fetching, HandlerError, Logs, Outcome, Secrets, full, signed,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use policy::{Decision, Policy, Url};
 
 use super::{
@@ -194,8 +194,4 @@ pub(super) async fn collect(mut body: Body) -> Result<Bytes, String> {
         }
     }
     Ok(all.into())
-}
-
-pub(super) fn full(body: impl Into<Bytes>) -> Body {
-    Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()
 }

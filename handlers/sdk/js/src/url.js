@@ -8,22 +8,28 @@ import Whole from 'core-js-pure/actual/url/index.js';
 const PLAIN = /^(https?):\/\/((?:[a-z0-9_-]+\.)*[a-z_][a-z0-9_-]*)(?::([1-9][0-9]{0,3}))?(\/[A-Za-z0-9_~!$&()*+,;=:@%/-]*(?:\.[A-Za-z0-9_~!$&()*+,;=:@%-][A-Za-z0-9_~!$&()*+,;=:@%/-]*)*)(\?[A-Za-z0-9_~!$&()*+,;=:@%/?.-]*)?$/;
 const DEFAULT_PORTS = { http: '80', https: '443' };
 
+const CHANGEABLE = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'];
+
+// The parts of a plain URL under the names that the standard has for them; null of any other.
 function plain(text) {
   const found = typeof text === 'string' ? PLAIN.exec(text) : null;
   if (found === null) return null;
-  const [, scheme, name, port = '', path, query = ''] = found;
+  const [href, scheme, hostname, port = '', pathname, query = ''] = found;
   // Encoded dots are segments too; a name in punycode is checked by the whole.
-  if (port === DEFAULT_PORTS[scheme] || name.includes('xn--') || /%2e/i.test(path)) return null;
-  return { text, scheme, name, port, path, query: query === '?' ? '' : query };
+  if (port === DEFAULT_PORTS[scheme] || hostname.includes('xn--') || /%2e/i.test(pathname)) return null;
+  const protocol = `${scheme}:`;
+  const host = port === '' ? hostname : `${hostname}:${port}`;
+  const search = query === '?' ? '' : query;
+  return { href, origin: `${protocol}//${host}`, protocol, username: '', password: '', host, hostname, port, pathname, search, hash: '' };
 }
 
 export class URL {
-  #plain;
-  #whole = null;
+  // Either the parts of a plain one, or the whole.
+  #parts;
 
   constructor(url, base) {
-    this.#plain = base === undefined ? plain(url) : null;
-    if (this.#plain === null) this.#whole = new Whole(url instanceof URL ? url.href : url, base instanceof URL ? base.href : base);
+    const parts = base === undefined ? plain(url) : null;
+    this.#parts = parts ?? new Whole(url instanceof URL ? url.href : url, base instanceof URL ? base.href : base);
   }
 
   static canParse(url, base) {
@@ -38,103 +44,32 @@ export class URL {
     return URL.canParse(url, base) ? new URL(url, base) : null;
   }
 
-  get #all() {
-    if (this.#whole === null) {
-      this.#whole = new Whole(this.#plain.text);
-      this.#plain = null;
-    }
-    return this.#whole;
+  get #whole() {
+    if (!(this.#parts instanceof Whole)) this.#parts = new Whole(this.#parts.href);
+    return this.#parts;
   }
 
-  get href() {
-    return this.#plain?.text ?? this.#whole.href;
+  static {
+    for (const name of CHANGEABLE) {
+      const part = {
+        get() {
+          return this.#parts[name];
+        },
+        set(value) {
+          this.#whole[name] = value;
+        },
+      };
+      Object.defineProperty(URL.prototype, name, { ...part, configurable: true });
+    }
   }
 
   get origin() {
-    return this.#plain === null ? this.#whole.origin : `${this.protocol}//${this.host}`;
-  }
-
-  get protocol() {
-    return this.#plain === null ? this.#whole.protocol : `${this.#plain.scheme}:`;
-  }
-
-  get username() {
-    return this.#plain === null ? this.#whole.username : '';
-  }
-
-  get password() {
-    return this.#plain === null ? this.#whole.password : '';
-  }
-
-  get host() {
-    if (this.#plain === null) return this.#whole.host;
-    const { name, port } = this.#plain;
-    return port === '' ? name : `${name}:${port}`;
-  }
-
-  get hostname() {
-    return this.#plain?.name ?? this.#whole.hostname;
-  }
-
-  get port() {
-    return this.#plain?.port ?? this.#whole.port;
-  }
-
-  get pathname() {
-    return this.#plain?.path ?? this.#whole.pathname;
-  }
-
-  get search() {
-    return this.#plain?.query ?? this.#whole.search;
-  }
-
-  get hash() {
-    return this.#plain === null ? this.#whole.hash : '';
+    return this.#parts.origin;
   }
 
   // It changes the URL when it is changed.
   get searchParams() {
-    return this.#all.searchParams;
-  }
-
-  set href(value) {
-    this.#all.href = value;
-  }
-
-  set protocol(value) {
-    this.#all.protocol = value;
-  }
-
-  set username(value) {
-    this.#all.username = value;
-  }
-
-  set password(value) {
-    this.#all.password = value;
-  }
-
-  set host(value) {
-    this.#all.host = value;
-  }
-
-  set hostname(value) {
-    this.#all.hostname = value;
-  }
-
-  set port(value) {
-    this.#all.port = value;
-  }
-
-  set pathname(value) {
-    this.#all.pathname = value;
-  }
-
-  set search(value) {
-    this.#all.search = value;
-  }
-
-  set hash(value) {
-    this.#all.hash = value;
+    return this.#whole.searchParams;
   }
 
   toString() {

@@ -1,9 +1,8 @@
 //! Placeholders in heads and bodies, each place and each border.
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, request::Parts};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use proptest::prelude::*;
 
 use super::*;
@@ -242,7 +241,7 @@ async fn bodies_get_values_in_their_own_spelling() {
 }
 
 fn full(text: &str) -> Body {
-    Full::new(Bytes::from(text.to_owned())).map_err(|error| match error {}).boxed_unsync()
+    crate::full(text.to_owned())
 }
 
 #[tokio::test]

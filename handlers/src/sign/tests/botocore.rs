@@ -42,7 +42,7 @@ fn requests_are_signed_as_botocore_signs_them() {
             sent["url"].as_str().unwrap(),
             &pairs(&sent["headers"]),
         );
-        let body = bytes(request["body"].as_str().unwrap().to_owned());
+        let body = full(request["body"].as_str().unwrap().to_owned());
         now_or_never(aws.apply(&mut head, body, &all, at(NOW)))
             .unwrap_or_else(|error| panic!("{error}: {request:#}"));
         assert_eq!(head.uri.to_string(), expected["url"].as_str().unwrap(), "{request:#}");

@@ -79,7 +79,7 @@ fn sent(way: &str, body: Body) -> Result<(Parts, Body), SignError> {
 #[test]
 fn chunks_and_trailers_of_the_documentation() {
     for between in ["\r\n", "\n\r\n", "\n"] {
-        let body = bytes(with_trailer([FALSE; 4], between));
+        let body = full(with_trailer([FALSE; 4], between));
         let (head, body) = sent("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", body).unwrap();
         let seed = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e";
         let authorization = text(&head.headers, "authorization");
@@ -107,7 +107,7 @@ fn what_is_not_made_of_signed_chunks_ends_the_body() {
     let good = chunk("hello", FALSE);
     let end = chunk("", FALSE);
     assert_eq!(
-        all(sent(CHUNKED, bytes(format!("{good}{end}"))).unwrap().1).unwrap().len(),
+        all(sent(CHUNKED, full(format!("{good}{end}"))).unwrap().1).unwrap().len(),
         good.len() + end.len()
     );
     for (body, said) in [
@@ -130,7 +130,7 @@ fn what_is_not_made_of_signed_chunks_ends_the_body() {
         (format!("a00001;chunk-signature={FALSE}\r\n"), "larger than"),
         ("a".repeat(9000), "not made of"),
     ] {
-        let error = all(sent(CHUNKED, bytes(body.clone())).unwrap().1).unwrap_err();
+        let error = all(sent(CHUNKED, full(body.clone())).unwrap().1).unwrap_err();
         assert!(error.contains(said), "{error} for {}", &body[..body.len().min(100)]);
     }
 }
@@ -147,7 +147,7 @@ fn trailers_that_are_not_signed_end_the_body() {
         (format!("{good}more"), "not made of"),
         (format!("{good}\r\n"), "not made of"),
     ] {
-        let (_, body) = sent("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", bytes(body)).unwrap();
+        let (_, body) = sent("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", full(body)).unwrap();
         let error = all(body).unwrap_err();
         assert!(error.contains(said), "{error}");
     }
@@ -158,7 +158,7 @@ fn trailers_are_signed_sorted_and_in_lower_case() {
     let way = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
     let signature = |lines: &str| {
         let text = format!("0;chunk-signature={FALSE}\r\n{lines}x-amz-trailer-signature:{FALSE}\r\n\r\n");
-        let sent = all(sent(way, bytes(text)).unwrap().1).unwrap();
+        let sent = all(sent(way, full(text)).unwrap().1).unwrap();
         assert!(sent.windows(lines.len()).any(|part| part == lines.as_bytes()), "the lines themselves stay");
         String::from_utf8(sent.to_vec()).unwrap().split("trailer-signature:").nth(1).unwrap().to_owned()
     };
@@ -189,12 +189,12 @@ proptest! {
         }
         pieces.push(rest);
         let way = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
-        let expected = all(sent(way, bytes(whole)).unwrap().1).unwrap();
+        let expected = all(sent(way, full(whole)).unwrap().1).unwrap();
         prop_assert_eq!(all(sent(way, parts(pieces)).unwrap().1).unwrap(), expected);
     }
 
     #[test]
     fn no_body_panics(body in "[0-3;:\r\na-c]{0,40}|[0-3];chunk-signature=0{64}\r\n[a-c\r\n;]{0,12}", way in "(-TRAILER)?") {
-        let _ = all(sent(&format!("{CHUNKED}{way}"), bytes(body)).unwrap().1);
+        let _ = all(sent(&format!("{CHUNKED}{way}"), full(body)).unwrap().1);
     }
 }

@@ -26,7 +26,7 @@ fn hmac(over: &[Part]) -> Hmac {
 fn apply(hmac: &Hmac, headers: &[(&str, &str)]) -> (Parts, Bytes) {
     let mut head = head("POST", "https://hooks.test:8443/a%20b?x=1&y", headers);
     let body =
-        now_or_never(hmac.apply(&mut head, bytes("hello"), &secrets(&[("KEY", "a shared key")]), at(THEN)));
+        now_or_never(hmac.apply(&mut head, full("hello"), &secrets(&[("KEY", "a shared key")]), at(THEN)));
     (head, all(body.unwrap()).unwrap())
 }
 
@@ -89,7 +89,7 @@ fn the_workloads_own_headers_go_first() {
 
 #[test]
 fn only_a_signed_body_is_held() {
-    let large = || bytes(vec![0; 10 * 1024 * 1024 + 1]);
+    let large = || full(vec![0; 10 * 1024 * 1024 + 1]);
     let mut head = head("POST", "https://hooks.test/", &[]);
     let keys = secrets(&[("KEY", "a shared key")]);
     assert!(now_or_never(hmac(&[Part::Path]).apply(&mut head, large(), &keys, at(THEN))).is_ok());

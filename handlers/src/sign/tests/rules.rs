@@ -109,7 +109,7 @@ fn payloads_are_signed_as_the_workload_or_the_service_has_it() {
         let headers: Vec<_> =
             Some(("x-amz-content-sha256", said)).filter(|_| !said.is_empty()).into_iter().collect();
         let mut sent = head("PUT", uri, &headers);
-        let body = now_or_never(aws().apply(&mut sent, bytes("hello"), &documented(), at(THEN))).unwrap();
+        let body = now_or_never(aws().apply(&mut sent, full("hello"), &documented(), at(THEN))).unwrap();
         assert_eq!(all(body).unwrap(), "hello");
         assert_eq!(
             text(&sent.headers, "x-amz-content-sha256"),
@@ -121,7 +121,7 @@ fn payloads_are_signed_as_the_workload_or_the_service_has_it() {
 
 #[test]
 fn bodies_are_held_up_to_a_limit_and_only_if_they_must_be() {
-    let zeros = |length: usize| bytes(vec![0; length]);
+    let zeros = |length: usize| full(vec![0; length]);
     let limit = 10 * 1024 * 1024;
     let apply = |uri: &str, body: Body| {
         let mut head = head("PUT", uri, &[]);
@@ -247,7 +247,7 @@ fn presigned_payloads_are_not_signed_unless_the_url_says_so() {
     let signature = |uri: &str, more: &str, headers: &[(&str, &str)]| {
         let uri = format!("{uri}?X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&X-Amz-Signature=0{more}");
         let mut head = head("PUT", &uri, headers);
-        now_or_never(aws().apply(&mut head, bytes("hello"), &documented(), at(THEN))).unwrap();
+        now_or_never(aws().apply(&mut head, full("hello"), &documented(), at(THEN))).unwrap();
         let query = head.uri.query().unwrap().to_owned();
         query.rsplit_once("&X-Amz-Signature=").unwrap().1.to_owned()
     };
@@ -308,7 +308,7 @@ fn secrets_that_are_missing_or_unfit_are_the_operators_fault() {
         (&[("ID", "canary"), ("KEY", "canary"), ("TOKEN", "canary\n")], "TOKEN has characters"),
     ] {
         let mut head = head("GET", S3, &[]);
-        let error = now_or_never(aws.apply(&mut head, bytes(""), &secrets(all), at(THEN))).unwrap_err();
+        let error = now_or_never(aws.apply(&mut head, full(""), &secrets(all), at(THEN))).unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
         assert_eq!((error.status().as_u16(), error.kind()), (500, "sign_settings"));
         assert!(!format!("{error:?} {aws:?}").contains("canary"));
@@ -326,7 +326,7 @@ proptest! {
         for uri in [format!("{S3}/{path}"), format!("{CALL}{path}")] {
             let mut head = head("GET", &uri, &[("authorization", &authorization)]);
             if let Some(now) = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
-                let _ = now_or_never(aws().apply(&mut head, bytes(""), &documented(), now));
+                let _ = now_or_never(aws().apply(&mut head, full(""), &documented(), now));
             }
         }
     }
