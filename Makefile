@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -31,6 +31,13 @@ test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+	tools/fuzz 60
+
+FUZZ_SECONDS ?= 1800
+FUZZ_TARGETS ?=
+
+fuzz: setup ## any bytes for whatever reads what workloads send, for FUZZ_SECONDS each (1800), or only for FUZZ_TARGETS
+	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
 	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault

@@ -35,6 +35,7 @@ mod handlers;
 mod hello;
 mod hostile;
 mod house;
+mod idle;
 mod keeper;
 mod lifecycle;
 mod nft;

@@ -43,6 +43,7 @@ pub(crate) const FIRST_BYTES: &str = include_str!("../clients/first_bytes.py");
 pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
+pub(crate) const IDLE: &str = include_str!("../clients/idle.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
 pub(crate) const MANY: &str = include_str!("../clients/many.py");
