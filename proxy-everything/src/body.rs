@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Sleep, sleep};
 
 use crate::{
-    audit::{ExchangeTrail, Notes},
+    audit::{ExchangeTrail, Notes, Sent},
     error::UpstreamError,
     in_force::Permit,
 };
@@ -52,7 +52,7 @@ struct Sending(Arc<Notes>);
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let _ = self.0.sent.set(());
+        let _ = self.0.sent.set(Sent::Over);
     }
 }
 
@@ -70,8 +70,9 @@ impl Count {
     }
 
     fn broke(&mut self, kind: &'static str) {
-        if let Self::ToWorkload(trail) = self {
-            trail.broke(kind);
+        match self {
+            Self::FromWorkload(sending) => drop(sending.0.sent.set(Sent::Broken)),
+            Self::ToWorkload(trail) => trail.broke(kind),
         }
     }
 }

@@ -8,6 +8,8 @@ mod upstream;
 use http::StatusCode;
 use policy::{AddressRefusal, Answer, Denial, HostError, Policy, Reason};
 
+use crate::http::strict::Fault;
+
 pub use problem::refusal;
 pub use upstream::{TlsFault, UpstreamError};
 
@@ -71,6 +73,9 @@ pub enum ExchangeError {
     /// The request does not say, or says twice, which host it is for.
     #[error("{0}")]
     Malformed(&'static str),
+    /// It is not HTTP/1.1 to the letter.
+    #[error(transparent)]
+    Unreadable(#[from] Fault),
     /// The host is not a name that can be compared.
     #[error("the host of the request is not usable: {0}")]
     Host(#[from] HostError),
@@ -142,6 +147,7 @@ impl ExchangeError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Host(_) => StatusCode::BAD_REQUEST,
+            Self::Unreadable(fault) => fault.status(),
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(Denial { reason: Reason::PathAmbiguous, .. }) => StatusCode::BAD_REQUEST,
@@ -158,7 +164,7 @@ impl ExchangeError {
     /// The reason word: in the problem's `reason`, and in the audit line's `error`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "malformed_request",
+            Self::Malformed(_) | Self::Unreadable(_) => "malformed_request",
             Self::Host(_) => "malformed_host",
             Self::Misdirected { .. } => "misdirected",
             Self::Method(_) => "method_not_proxied",
@@ -203,7 +209,7 @@ impl ExchangeError {
     /// Whether the answer is no, as against: something broke. What was let pass and taken back later was let pass.
     pub fn is_denial(&self) -> bool {
         match self {
-            Self::DeniedByHandler { .. } => true,
+            Self::DeniedByHandler { .. } | Self::Unreadable(_) => true,
             Self::Upstream(UpstreamError::Revoked) => false,
             _ => self.status().is_client_error(),
         }

@@ -65,6 +65,18 @@ pub async fn run(
     (response.map(|body| body::response(body, trail, idle, permit)), None)
 }
 
+/// Answers a request of which nothing is known but what is wrong with it, on the connection that `connection` describes.
+pub fn refuse(error: &ExchangeError, instance: &Arc<Instance>, connection: &Record) -> Response<Body> {
+    let generation = instance.current();
+    let id = instance.next_request();
+    let mut trail = ExchangeTrail::open(Arc::clone(instance), connection, generation.number(), id);
+    trail.failed(error);
+    let response = refusal(error, &trail.request_id(), generation.policy());
+    trail.answered(response.status());
+    let idle = generation.limits().body_idle();
+    response.map(|body| body::response(body, trail, idle, None))
+}
+
 /// What a request that was let pass came to.
 struct Answer {
     response: Response<Body>,

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use policy::{Authority, Decision, RequestFacts, Scheme};
 
 use crate::{
-    audit::{ExchangeTrail, Record},
+    audit::{ExchangeTrail, Record, Sent},
     body,
     config::{Elsewhere, Generation},
     error::ExchangeError,
@@ -82,7 +82,7 @@ async fn send(
     clean_request(&mut head, scheme, &authority)?;
     let notes = Arc::clone(trail.notes());
     // What a handler sends counts as sent at once: the time for the response runs from here.
-    let _ = notes.sent.set(());
+    let _ = notes.sent.set(Sent::Over);
     let (mut head, body) =
         way.upstream.send(Request::from_parts(head, body), &notes, None).await?.into_parts();
     clean_response(&mut head);

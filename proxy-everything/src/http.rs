@@ -2,7 +2,9 @@
 //! HTTP/2 differ only in who parses them. Limits are set here, because the library's defaults are not meant for hostile peers.
 
 mod forward;
+pub mod strict;
 mod target;
+mod wire;
 
 use std::{
     convert::Infallible,
@@ -29,6 +31,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use forward::{clean_request, clean_response};
 pub use target::target;
+pub use wire::Gated;
+
+use wire::Gate;
 
 use crate::{
     audit::{ConnectionTrail, Protocol},
@@ -53,10 +58,9 @@ pub enum Transport {
 const MAX_STREAMS: u32 = 128;
 /// Decoded header list of one request, in bytes.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
-/// Header lines of one HTTP/1.1 request.
+/// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
 const MAX_HEADERS: usize = 128;
-/// Read buffer of HTTP/1.1, which also bounds the head.
-const MAX_HTTP1_BUFFER: usize = 128 * 1024;
+const MAX_HTTP1_BUFFER: usize = 256 * 1024;
 /// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
 const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
@@ -80,6 +84,8 @@ struct Connection {
     under_way: UnderWay,
     /// How an HTTP/1.1 connection goes on after its last response.
     switched: Mutex<Option<Switched>>,
+    /// What the requests of HTTP/1.1 come through.
+    gate: Arc<Gate>,
 }
 
 /// Serves `stream` until either side closes it, or it has been idle for too long.
@@ -103,16 +109,21 @@ pub async fn serve<S>(
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
         switched: Mutex::default(),
+        gate: Arc::default(),
     });
     let served = async {
         match version {
             Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
-            _ => http1(TokioIo::new(stream), &connection, &limits).await,
+            _ => http1(Gated::new(stream, Arc::clone(&connection.gate)), &connection, &limits).await,
         }
     };
     let result = tokio::select! {
         result = served => result,
         () = connection.stuck() => Ok(()),
+        () = connection.gate.stuck(limits.body_idle()) => {
+            connection.under_way.stalled();
+            Ok(())
+        }
     };
     if let Err(error) = result
         && !is_plain_end(&error)
@@ -138,11 +149,11 @@ fn ended_by(error: hyper::Error) -> ConnectionError {
     if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) }
 }
 
-async fn http1<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+async fn http1<S>(stream: Gated<S>, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let result = http1_exchanges(io, connection, limits).await;
+    let result = http1_exchanges(TokioIo::new(stream), connection, limits).await;
     if let Some(switched) = connection.switched() {
         switched.run().await;
     }
@@ -189,8 +200,11 @@ where
 }
 
 async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<Response<Body>, Infallible> {
-    let _busy = Busy::new(&connection);
+    let busy = Busy::new(&connection);
     let instance = Arc::clone(&connection.instance);
+    if let Some(fault) = connection.gate.fault(busy.number) {
+        return Ok(exchange::refuse(&fault.into(), &instance, connection.trail.record()));
+    }
     let version = request.version();
     let answered = exchange::run(
         request,
@@ -200,6 +214,7 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
         &connection.under_way,
     );
     let (mut response, switched) = answered.await;
+    connection.gate.answered(busy.number, switched.is_some());
     if switched.is_some() {
         *connection.switched.lock().unwrap_or_else(PoisonError::into_inner) = switched;
     } else if version < Version::HTTP_2 && connection.instance.is_draining() {
@@ -251,18 +266,22 @@ impl Connection {
 }
 
 /// Counts an exchange as under way, also when its task is cancelled.
-struct Busy<'a>(&'a Connection);
+struct Busy<'a> {
+    connection: &'a Connection,
+    /// Of its request on the connection, from 1 on.
+    number: u64,
+}
 
 impl<'a> Busy<'a> {
     fn new(connection: &'a Connection) -> Self {
-        connection.begun.fetch_add(1, SeqCst);
+        let number = connection.begun.fetch_add(1, SeqCst) + 1;
         connection.busy.fetch_add(1, SeqCst);
-        Self(connection)
+        Self { connection, number }
     }
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, SeqCst);
+        self.connection.busy.fetch_sub(1, SeqCst);
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     audit::ExchangeTrail,
     credentials::{InPlay, Readers, Unread},
     error::UpstreamError,
+    http::Gated,
     in_force::Permit,
     socket::WorkloadSocket,
     splice,
@@ -222,11 +223,11 @@ fn reset(workload: Upgraded, upstream: Upgraded) {
         // A socket that cannot be set so is closed normally, which ends it too.
         let _ = upstream.io.inner().abandon();
     }
-    match workload.downcast::<TokioIo<WorkloadSocket>>() {
-        Ok(plain) => plain.io.into_inner().reset(),
+    match workload.downcast::<TokioIo<Gated<WorkloadSocket>>>() {
+        Ok(plain) => plain.io.into_inner().into_inner().reset(),
         Err(other) => {
-            if let Ok(tls) = other.downcast::<TokioIo<TlsStream<WorkloadSocket>>>() {
-                tls.io.into_inner().into_inner().0.reset();
+            if let Ok(tls) = other.downcast::<TokioIo<Gated<TlsStream<WorkloadSocket>>>>() {
+                tls.io.into_inner().into_inner().into_inner().0.reset();
             }
         }
     }

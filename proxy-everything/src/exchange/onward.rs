@@ -7,7 +7,7 @@ use handlers::{Body, BodyError, Fetch};
 use http::{Request, Response};
 
 use crate::{
-    audit::{Notes, Record},
+    audit::{Notes, Record, Sent},
     config::Generation,
     credentials::InPlay,
     error::UpstreamError,
@@ -39,8 +39,16 @@ impl Onward {
     async fn reach(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let request = self.play.complete(request, &self.notes).await?;
         let sent = self.generation.upstream().send(request, &self.notes, self.play.within()).await;
-        // It may have been found in the body, and what the connection says of that depends on its version.
-        if self.notes.has_stray() { Err(UpstreamError::PlaceholderElsewhere) } else { sent }
+        // Either may be found in the body, and what the connection says of that depends on its version.
+        if self.notes.has_stray() {
+            return Err(UpstreamError::PlaceholderElsewhere);
+        }
+        match sent {
+            Err(UpstreamError::Broke(_)) if self.notes.sent.get() == Some(&Sent::Broken) => {
+                Err(UpstreamError::RequestBroke)
+            }
+            sent => sent,
+        }
     }
 }
 
