@@ -1,6 +1,7 @@
 //! HTTP towards the workload: receives an opened connection, hands on its requests one by one as exchanges. HTTP/1.1 and
 //! HTTP/2 differ only in who parses them. Limits are set here, because the library's defaults are not meant for hostile peers.
 
+mod flood;
 mod forward;
 mod target;
 
@@ -11,7 +12,10 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -27,11 +31,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use policy::CanonicalHost;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use flood::Gate;
 pub use forward::{clean_request, clean_response};
 pub use target::target;
 
 use crate::{
-    audit::{ConnectionTrail, Protocol},
+    audit::{ConnectionTrail, Protocol, Record},
     config::Limits,
     error::ConnectionError,
     exchange,
@@ -57,9 +62,11 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 const MAX_HEADERS: usize = 128;
 /// Read buffer of HTTP/1.1, which also bounds the head.
 const MAX_HTTP1_BUFFER: usize = 128 * 1024;
-/// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
-const STREAM_WINDOW: u32 = 512 * 1024;
-const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+/// Flow-control window of an HTTP/2 stream, in bytes: what an upload may be ahead of its upstream. The workload is near.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// That of a connection has room for all of its streams, or uploads that stand still would hold up the others. It bounds what one
+/// connection can make us keep: 32 MiB.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// How long an HTTP/1.1 connection must have been unused before draining closes it: closed sooner, a request that is on its way would
 /// be lost. Responses ask the client to close it before that (RFC 9112, 9.6).
@@ -73,7 +80,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 struct Connection {
     instance: Arc<Instance>,
     transport: Transport,
-    trail: ConnectionTrail,
+    /// What its exchanges' records begin with.
+    record: Record,
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
     busy: AtomicU64,
@@ -98,7 +106,7 @@ pub async fn serve<S>(
     let connection = Arc::new(Connection {
         instance: Arc::clone(instance),
         transport,
-        trail,
+        record: trail.record().clone(),
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
@@ -106,20 +114,16 @@ pub async fn serve<S>(
     });
     let served = async {
         match version {
-            Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
-            _ => http1(TokioIo::new(stream), &connection, &limits).await,
+            Protocol::Http2 => http2(stream, &connection, &limits).await,
+            _ => http1(TokioIo::new(stream), &connection, &limits).await.err().and_then(ended_by),
         }
     };
-    let result = tokio::select! {
-        result = served => result,
-        () = connection.stuck() => Ok(()),
+    let ended = tokio::select! {
+        ended = served => ended,
+        () = connection.stuck() => None,
     };
-    if let Err(error) = result
-        && !is_plain_end(&error)
-        // Exchanges on HTTP/2 streams that are being cancelled may hold the trail still; they have records of their own.
-        && let Some(mut connection) = Arc::into_inner(connection)
-    {
-        connection.trail.failed(&ended_by(error));
+    if let Some(error) = ended {
+        trail.failed(&error);
     }
 }
 
@@ -133,9 +137,12 @@ fn is_plain_end(error: &hyper::Error) -> bool {
     cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset))
 }
 
-/// A keep-alive connection that nobody used again has come to an ordinary end.
-fn ended_by(error: hyper::Error) -> ConnectionError {
-    if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) }
+/// What the connection's record says. A keep-alive connection that nobody used again has come to an ordinary end.
+fn ended_by(error: hyper::Error) -> Option<ConnectionError> {
+    if is_plain_end(&error) {
+        return None;
+    }
+    Some(if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) })
 }
 
 async fn http1<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
@@ -168,39 +175,48 @@ where
     served.await
 }
 
-async fn http2<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+async fn http2<S>(stream: S, connection: &Arc<Connection>, limits: &Limits) -> Option<ConnectionError>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let gate = Gate::new(stream);
+    let flooded = gate.flooded();
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))));
+        .enable_connect_protocol()
+        .serve_connection(TokioIo::new(gate), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
-    tokio::select! {
-        result = served.as_mut() => return result,
+    let result = tokio::select! {
+        result = served.as_mut() => result,
         // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
-        () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
-    }
-    served.await
+        () = connection.unused(limits.keep_alive(), Duration::ZERO) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if flooded.load(Relaxed) { Some(ConnectionError::Flood) } else { result.err().and_then(ended_by) }
 }
 
 async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<Response<Body>, Infallible> {
-    let _busy = Busy::new(&connection);
+    let busy = Busy::new(&connection);
     let instance = Arc::clone(&connection.instance);
     let version = request.version();
-    let answered = exchange::run(
-        request,
-        instance,
-        &connection.transport,
-        connection.trail.record(),
-        &connection.under_way,
-    );
+    let answered =
+        exchange::run(request, instance, &connection.transport, &connection.record, &connection.under_way);
     let (mut response, switched) = answered.await;
-    if switched.is_some() {
+    if version == Version::HTTP_2
+        && let Some(switched) = switched
+    {
+        // It is over when its stream is, and that ends with the connection at the latest.
+        tokio::spawn(async move {
+            switched.run().await;
+            drop(busy);
+        });
+    } else if switched.is_some() {
         *connection.switched.lock().unwrap_or_else(PoisonError::into_inner) = switched;
     } else if version < Version::HTTP_2 && connection.instance.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -251,17 +267,17 @@ impl Connection {
 }
 
 /// Counts an exchange as under way, also when its task is cancelled.
-struct Busy<'a>(&'a Connection);
+struct Busy(Arc<Connection>);
 
-impl<'a> Busy<'a> {
-    fn new(connection: &'a Connection) -> Self {
+impl Busy {
+    fn new(connection: &Arc<Connection>) -> Self {
         connection.begun.fetch_add(1, SeqCst);
         connection.busy.fetch_add(1, SeqCst);
-        Self(connection)
+        Self(Arc::clone(connection))
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.fetch_sub(1, SeqCst);
     }
