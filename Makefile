@@ -27,7 +27,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio target/grpc-python target/grpc-node lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -123,6 +123,14 @@ target/python-tools: setup-test
 target/verdaccio: setup-test
 	mkdir -p $@.part && echo '{ "dependencies": { "verdaccio": "6.10.4" }, "overrides": { "node-fetch": "2.7.0" } }' > $@.part/package.json
 	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund && mv $@.part $@; }
+	rm -rf $@.part
+
+# Two of gRPC's own libraries; that for Python has the server, too.
+target/grpc-python: setup-test
+	$@/bin/python -c 'import grpc' 2>/dev/null || { python3 -m venv $@ && $@/bin/pip install -q grpcio==1.85.1; }
+
+target/grpc-node: setup-test
+	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund @grpc/grpc-js@1.14.7 && mv $@.part $@; }
 	rm -rf $@.part
 
 # Another's Vault. It is no part of the product, and its TLS is none of ours.

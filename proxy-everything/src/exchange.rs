@@ -18,7 +18,7 @@ use crate::{
     config::{Bound, Generation},
     credentials::{InPlay, Passing},
     error::{ExchangeError, Tongue, UpstreamError, refusal},
-    http::{Transport, clean_request, clean_response, target},
+    http::{Transport, Turn, clean_request, clean_response, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
@@ -69,7 +69,7 @@ pub async fn run(
         }
     };
     trail.answered(response.status());
-    (response.map(|body| body::response(body, trail, idle, permit)), None)
+    (response.map(|body| body::response(body, trail, idle, permit, Turn::current())), None)
 }
 
 /// What a request that was let pass came to.

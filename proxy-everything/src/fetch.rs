@@ -44,7 +44,7 @@ async fn fetched(
         Ok(response) => {
             trail.answered(response.status());
             let idle = generation.limits().body_idle();
-            Ok(response.map(|body| body::response(body, trail, idle, None)))
+            Ok(response.map(|body| body::response(body, trail, idle, None, None)))
         }
         Err(error) => {
             trail.failed(&error);

@@ -3,6 +3,7 @@
 
 mod flood;
 mod forward;
+mod streams;
 mod target;
 
 use std::{
@@ -27,12 +28,14 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use policy::CanonicalHost;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use flood::Gate;
 pub use forward::{clean_request, clean_response};
+use streams::Streams;
+pub use streams::Turn;
 pub use target::target;
 
 use crate::{
@@ -181,7 +184,8 @@ where
 {
     let gate = Gate::new(stream);
     let flooded = gate.flooded();
-    let served = http2::Builder::new(TokioExecutor::new())
+    let streams = Streams::default();
+    let served = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
@@ -190,13 +194,17 @@ where
         .enable_connect_protocol()
         .serve_connection(TokioIo::new(gate), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
-        () = connection.unused(limits.keep_alive(), Duration::ZERO) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let ended = async {
+        tokio::select! {
+            result = served.as_mut() => return result,
+            // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
+            () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
         }
+        served.await
+    };
+    let result = tokio::select! {
+        result = ended => result,
+        () = streams.watch(limits.body_idle()) => Ok(()),
     };
     if flooded.load(Relaxed) { Some(ConnectionError::Flood) } else { result.err().and_then(ended_by) }
 }

@@ -53,23 +53,23 @@ class Connection:
         except OSError:
             pass  # How it ended is said by what can be read.
 
-    def read(self, count):
+    def fill(self, count):
         while len(self.buffer) < count:
             data = self.socket.recv(65536)
             if not data:
                 raise EOFError
             self.buffer += data
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
 
     def next(self):
         """Kind, flags, stream and payload of the next frame; header blocks as lists."""
-        head = self.read(9)
-        length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
-        payload = self.read(length)
+        self.fill(9)
+        length, kind, flags = int.from_bytes(self.buffer[:3], "big"), self.buffer[3], self.buffer[4]
+        self.fill(9 + length)
+        stream, payload = int.from_bytes(self.buffer[5:9], "big"), self.buffer[9 : 9 + length]
+        self.buffer = self.buffer[9 + length :]
         if kind == HEADERS:
             payload = self.decoder.decode(payload)
-        return kind, flags, int.from_bytes(head[5:], "big"), payload
+        return kind, flags, stream, payload
 
     def outcome(self, stream=0, ping=False):
         """How it goes on: with GOAWAY, with the end of the connection, with the end of the stream, or with the answer to a PING."""
