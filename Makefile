@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault test-h2spec fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,7 +27,7 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio target/grpc-python target/grpc-node lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
@@ -41,6 +41,11 @@ fuzz: setup ## any bytes for whatever reads what workloads send, for FUZZ_SECOND
 
 test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
 	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault
+
+test-h2spec: setup-test ## another's conformance tests of HTTP/2, whose program must be given: H2SPEC=/path/to/h2spec
+	@[ -x "$(H2SPEC)" ] || { echo 'h2spec is in no package registry: build it, and say H2SPEC=/path/to/h2spec' >&2; exit 64; }
+	$(CARGO) build --workspace --all-targets
+	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/h2spec "$(H2SPEC)"
 
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide
@@ -125,6 +130,14 @@ target/python-tools: setup-test
 target/verdaccio: setup-test
 	mkdir -p $@.part && echo '{ "dependencies": { "verdaccio": "6.10.4" }, "overrides": { "node-fetch": "2.7.0" } }' > $@.part/package.json
 	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund && mv $@.part $@; }
+	rm -rf $@.part
+
+# Two of gRPC's own libraries; that for Python has the server, too.
+target/grpc-python: setup-test
+	$@/bin/python -c 'import grpc' 2>/dev/null || { python3 -m venv $@ && $@/bin/pip install -q grpcio==1.85.1; }
+
+target/grpc-node: setup-test
+	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund @grpc/grpc-js@1.14.7 && mv $@.part $@; }
 	rm -rf $@.part
 
 # Another's Vault. It is no part of the product, and its TLS is none of ours.

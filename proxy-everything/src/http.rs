@@ -1,8 +1,10 @@
 //! HTTP towards the workload: receives an opened connection, hands on its requests one by one as exchanges. HTTP/1.1 and
 //! HTTP/2 differ only in who parses them. Limits are set here, because the library's defaults are not meant for hostile peers.
 
+mod flood;
 mod forward;
 pub mod strict;
+mod streams;
 mod target;
 mod wire;
 
@@ -13,7 +15,10 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -25,18 +30,19 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use policy::CanonicalHost;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use forward::{clean_request, clean_response};
+use streams::Streams;
+pub use streams::Turn;
 pub use target::target;
+use wire::Gate;
 pub use wire::Gated;
 
-use wire::Gate;
-
 use crate::{
-    audit::{ConnectionTrail, Protocol},
+    audit::{ConnectionTrail, Protocol, Record},
     config::Limits,
     error::ConnectionError,
     exchange,
@@ -61,9 +67,11 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
 const MAX_HEADERS: usize = 128;
 const MAX_HTTP1_BUFFER: usize = 256 * 1024;
-/// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
-const STREAM_WINDOW: u32 = 512 * 1024;
-const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+/// Flow-control window of an HTTP/2 stream, in bytes: what an upload may be ahead of its upstream. The workload is near.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// That of a connection has room for all of its streams, or uploads that stand still would hold up the others. It bounds what one
+/// connection can make us keep: 32 MiB.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// How long an HTTP/1.1 connection must have been unused before draining closes it: closed sooner, a request that is on its way would
 /// be lost. Responses ask the client to close it before that (RFC 9112, 9.6).
@@ -77,7 +85,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 struct Connection {
     instance: Arc<Instance>,
     transport: Transport,
-    trail: ConnectionTrail,
+    /// What its exchanges' records begin with.
+    record: Record,
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
     busy: AtomicU64,
@@ -104,7 +113,7 @@ pub async fn serve<S>(
     let connection = Arc::new(Connection {
         instance: Arc::clone(instance),
         transport,
-        trail,
+        record: trail.record().clone(),
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
@@ -113,24 +122,23 @@ pub async fn serve<S>(
     });
     let served = async {
         match version {
-            Protocol::Http2 => http2(TokioIo::new(stream), &connection, &limits).await,
-            _ => http1(Gated::new(stream, Arc::clone(&connection.gate)), &connection, &limits).await,
+            Protocol::Http2 => http2(stream, &connection, &limits).await,
+            _ => {
+                let stream = Gated::new(stream, Arc::clone(&connection.gate));
+                http1(stream, &connection, &limits).await.err().and_then(ended_by)
+            }
         }
     };
-    let result = tokio::select! {
-        result = served => result,
-        () = connection.stuck() => Ok(()),
+    let ended = tokio::select! {
+        ended = served => ended,
+        () = connection.stuck() => None,
         () = connection.gate.stuck(limits.body_idle()) => {
             connection.under_way.stalled();
-            Ok(())
+            None
         }
     };
-    if let Err(error) = result
-        && !is_plain_end(&error)
-        // Exchanges on HTTP/2 streams that are being cancelled may hold the trail still; they have records of their own.
-        && let Some(mut connection) = Arc::into_inner(connection)
-    {
-        connection.trail.failed(&ended_by(error));
+    if let Some(error) = ended {
+        trail.failed(&error);
     }
 }
 
@@ -144,9 +152,12 @@ fn is_plain_end(error: &hyper::Error) -> bool {
     cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset))
 }
 
-/// A keep-alive connection that nobody used again has come to an ordinary end.
-fn ended_by(error: hyper::Error) -> ConnectionError {
-    if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) }
+/// What the connection's record says. A keep-alive connection that nobody used again has come to an ordinary end.
+fn ended_by(error: hyper::Error) -> Option<ConnectionError> {
+    if is_plain_end(&error) {
+        return None;
+    }
+    Some(if error.is_timeout() { ConnectionError::Idle } else { ConnectionError::Http(error) })
 }
 
 async fn http1<S>(stream: Gated<S>, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
@@ -179,43 +190,57 @@ where
     served.await
 }
 
-async fn http2<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
+async fn http2<S>(stream: S, connection: &Arc<Connection>, limits: &Limits) -> Option<ConnectionError>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let served = http2::Builder::new(TokioExecutor::new())
+    let gate = flood::Gate::new(stream);
+    let flooded = gate.flooded();
+    let streams = Streams::default();
+    let served = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))));
+        .enable_connect_protocol()
+        .serve_connection(TokioIo::new(gate), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
-    tokio::select! {
-        result = served.as_mut() => return result,
-        // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
-        () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
-    }
-    served.await
+    let ended = async {
+        tokio::select! {
+            result = served.as_mut() => return result,
+            // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
+            () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
+        }
+        served.await
+    };
+    let result = tokio::select! {
+        result = ended => result,
+        () = streams.watch(limits.body_idle()) => Ok(()),
+    };
+    if flooded.load(Relaxed) { Some(ConnectionError::Flood) } else { result.err().and_then(ended_by) }
 }
 
 async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<Response<Body>, Infallible> {
     let busy = Busy::new(&connection);
     let instance = Arc::clone(&connection.instance);
     if let Some(fault) = connection.gate.fault(busy.number) {
-        return Ok(exchange::refuse(&fault.into(), &instance, connection.trail.record()));
+        return Ok(exchange::refuse(&fault.into(), &instance, &connection.record));
     }
     let version = request.version();
-    let answered = exchange::run(
-        request,
-        instance,
-        &connection.transport,
-        connection.trail.record(),
-        &connection.under_way,
-    );
+    let answered =
+        exchange::run(request, instance, &connection.transport, &connection.record, &connection.under_way);
     let (mut response, switched) = answered.await;
     connection.gate.answered(busy.number, switched.is_some());
-    if switched.is_some() {
+    if version == Version::HTTP_2
+        && let Some(switched) = switched
+    {
+        // It is over when its stream is, and that ends with the connection at the latest.
+        tokio::spawn(async move {
+            switched.run().await;
+            drop(busy);
+        });
+    } else if switched.is_some() {
         *connection.switched.lock().unwrap_or_else(PoisonError::into_inner) = switched;
     } else if version < Version::HTTP_2 && connection.instance.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -266,21 +291,21 @@ impl Connection {
 }
 
 /// Counts an exchange as under way, also when its task is cancelled.
-struct Busy<'a> {
-    connection: &'a Connection,
+struct Busy {
+    connection: Arc<Connection>,
     /// Of its request on the connection, from 1 on.
     number: u64,
 }
 
-impl<'a> Busy<'a> {
-    fn new(connection: &'a Connection) -> Self {
+impl Busy {
+    fn new(connection: &Arc<Connection>) -> Self {
         let number = connection.begun.fetch_add(1, SeqCst) + 1;
         connection.busy.fetch_add(1, SeqCst);
-        Self { connection, number }
+        Self { connection: Arc::clone(connection), number }
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
         self.connection.busy.fetch_sub(1, SeqCst);
     }

@@ -50,7 +50,7 @@ pub enum Transport {
     Tls(Certificate),
 }
 
-/// The HTTP versions that an origin speaks. A plain one speaks HTTP/1.1.
+/// The HTTP versions that an origin speaks. A plain one speaks HTTP/1.1, unless it is to speak HTTP/2 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
     /// Only HTTP/1.1.

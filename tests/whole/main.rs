@@ -29,6 +29,9 @@ mod framing;
 #[path = "../../handlers/tests/support/guests.rs"]
 mod guests;
 mod grants;
+mod grpc;
+mod h2;
+mod h2_mapping;
 mod handler_swap;
 mod handler_tools;
 mod handlers;
@@ -62,3 +65,4 @@ mod upstream;
 mod verdicts;
 mod watch;
 mod websocket;
+mod websocket_h2;

@@ -42,6 +42,31 @@ pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
 pub(crate) const FIRST_BYTES: &str = include_str!("../clients/first_bytes.py");
 pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
+pub(crate) const GRPC_CLIENT: &str = include_str!("../clients/grpc_client.py");
+pub(crate) const GRPC_CLIENT_NODE: &str = include_str!("../clients/grpc_client.js");
+pub(crate) const GRPC_SERVER: &str = include_str!("../clients/grpc_server.py");
+pub(crate) const H2_FLOODS: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_floods.py")
+);
+pub(crate) const H2_RULES: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_rules.py")
+);
+pub(crate) const H2_STALLS: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_stalls.py")
+);
+pub(crate) const H2_TALK: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_talk.py")
+);
+pub(crate) const H2_UPSTREAM: &str = include_str!("../clients/h2_upstream.py");
+pub(crate) const H2_WEBSOCKET: &str = include_str!("../clients/h2_websocket.py");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const IDLE: &str = include_str!("../clients/idle.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");

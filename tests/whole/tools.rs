@@ -117,7 +117,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// A part of what `make` has put below `target`.
-fn made(target: &str, path: &str) -> String {
+pub(crate) fn made(target: &str, path: &str) -> String {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(target);
     assert!(target.exists(), "{0} is missing; build it first: make {0}", target.display());
     target.join(path).to_str().unwrap().to_owned()

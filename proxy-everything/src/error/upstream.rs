@@ -62,8 +62,8 @@ pub enum UpstreamError {
     /// The response did not begin in time.
     #[error("the upstream did not answer in time")]
     HeadTimeout,
-    /// It switched to a protocol that it was not asked for.
-    #[error("the upstream switched to a protocol that it was not asked for")]
+    /// It switched to a protocol that it was not asked for, or did not where there is no other answer.
+    #[error("the upstream did not switch to the protocol that it was asked for")]
     Upgrade,
     /// The connection broke, or what came was not HTTP.
     #[error("the upstream broke off or did not speak HTTP")]

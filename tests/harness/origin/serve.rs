@@ -63,7 +63,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
     // As it came, too: what is not encrypted ought to be.
     let stream = Heard::new(stream, &shared);
     let Some(tls) = tls else {
-        return http(stream, peer, Versions::Http1, shared).await;
+        let versions = shared.settings.versions;
+        return http(stream, peer, versions, shared).await;
     };
     if let Ok(stream) = tls.accept(stream).await {
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");

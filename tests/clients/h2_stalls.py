@@ -1,0 +1,104 @@
+# Streams of HTTP/2 that stand still, and others beside them, at the word of standard input.
+#
+# `read` leaves 60 responses unread and reads others, on the same connection and on another; `write` does the same with 10 uploads that nobody takes;
+# `stall CONNECTIONS STREAMS` opens no window for large responses, says `stalled`, and then how many of them were reset.
+import json
+import sys
+
+LENGTH = 4_000_000
+kept = []
+
+
+def get(stream, path):
+    return headers(stream, GET[:2] + ((":path", path),) + GET[3:])
+
+
+def silent():
+    """A connection whose streams have no window, while it has the largest."""
+    return Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 0)) + frame(WINDOW_UPDATE, 0, 0, number((1 << 31) - 65536)))
+
+
+def heads(connection, streams):
+    waiting = set(streams)
+    while waiting:
+        kind, _, on, _ = connection.next()
+        if kind == HEADERS:
+            waiting.discard(on)
+
+
+def length(connection, stream, of=LENGTH):
+    connection.send(get(stream, f"/stream/{of}") + frame(WINDOW_UPDATE, 0, stream, number(of)))
+    count = 0
+    while True:
+        kind, flags, on, payload = connection.next()
+        if kind == DATA and on == stream:
+            count += len(payload)
+            if flags & END_STREAM:
+                return count
+
+
+def read():
+    stalled, other = silent(), silent()
+    streams = range(1, 121, 2)
+    stalled.send(b"".join(get(stream, "/stream/100000000") for stream in streams))
+    heads(stalled, streams)
+    kept.append(stalled)
+    return [length(stalled, 121), length(other, 1), length(stalled, 123)]
+
+
+def pour(connection, streams):
+    """Sends what windows let on each of them, until none is opened any more."""
+    total, first, windows = 65535, 65535, dict.fromkeys(streams, 0)
+    for stream in streams:
+        connection.send(headers(stream, POST[:2] + ((":path", "/hold"),) + POST[3:], END_HEADERS))
+    connection.socket.settimeout(1)
+    try:
+        while True:
+            for stream in streams:
+                while (room := min(total, first + windows[stream], 16384)) > 0:
+                    connection.send(frame(DATA, 0, stream, bytes(room)))
+                    windows[stream] -= room
+                    total -= room
+            kind, flags, on, payload = connection.next()
+            if kind == SETTINGS and not flags & ACK:
+                first = next(int.from_bytes(payload[at + 2 : at + 6], "big") for at in range(0, len(payload), 6) if payload[at + 1] == 4)
+            elif kind == WINDOW_UPDATE and on in windows:
+                windows[on] += int.from_bytes(payload, "big")
+            elif kind == WINDOW_UPDATE and on == 0:
+                total += int.from_bytes(payload, "big")
+    except TimeoutError:
+        connection.socket.settimeout(60)
+
+
+def write():
+    connection = Connection()
+    kept.append(connection)
+    pour(connection, range(1, 21, 2))
+    connection.send(headers(21, POST[:2] + ((":path", "/upload"),) + POST[3:], END_HEADERS))
+    connection.send(frame(DATA, 0, 21, bytes(16384)) * 8 + frame(DATA, END_STREAM, 21))
+    while True:
+        kind, flags, on, payload = connection.next()
+        if kind == DATA and on == 21:
+            return json.loads(payload)["length"]
+
+
+def stall(connections, streams):
+    opened = [silent() for _ in range(connections)]
+    for connection in opened:
+        connection.send(b"".join(get(stream, "/stream/10000000") for stream in range(1, 2 * streams, 2)))
+    for connection in opened:
+        heads(connection, range(1, 2 * streams, 2))
+    print("stalled", flush=True)
+    resets = 0
+    for connection in opened:
+        for _ in range(streams):
+            while connection.next()[0] != RST:
+                pass
+            resets += 1
+        connection.close()
+    return resets
+
+
+for line in sys.stdin:
+    verb, *arguments = line.split()
+    print(json.dumps({"read": read, "write": write, "stall": stall}[verb](*map(int, arguments))), flush=True)
