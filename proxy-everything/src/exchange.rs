@@ -78,10 +78,10 @@ pub fn refuse(error: &ExchangeError, instance: &Arc<Instance>, connection: &Reco
     let id = instance.next_request();
     let mut trail = ExchangeTrail::open(Arc::clone(instance), connection, generation.number(), id);
     trail.failed(error);
-    let response = refusal(error, &trail.request_id(), generation.policy());
+    let response = refusal(error, &trail.request_id(), generation.policy(), Tongue::Http);
     trail.answered(response.status());
     let idle = generation.limits().body_idle();
-    response.map(|body| body::response(body, trail, idle, None))
+    response.map(|body| body::response(body, trail, idle, None, None))
 }
 
 /// What a request that was let pass came to.
