@@ -12,7 +12,7 @@ use std::{
     convert::Infallible,
     error::Error,
     io::ErrorKind,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{
@@ -23,8 +23,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use handlers::Body;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -32,7 +33,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use policy::CanonicalHost;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+};
 
 pub use forward::{clean_request, clean_response};
 use streams::Streams;
@@ -62,6 +66,8 @@ pub enum Transport {
 
 /// Parallel streams on one connection; RFC 9113, 6.5.2 recommends at least 100.
 const MAX_STREAMS: u32 = 128;
+/// Streams of one connection that we have to reset, for what is wrong with them, before the connection ends.
+const MAX_FAULTS: usize = 200;
 /// Decoded header list of one request, in bytes.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
@@ -81,6 +87,9 @@ const DRAIN_IDLE: Duration = Duration::from_millis(500);
 /// a client that reads nothing, nothing is asked for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// A stream of HTTP/2 that goes on as something else.
+type Tunnel<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// What every exchange of one connection needs.
 struct Connection {
     instance: Arc<Instance>,
@@ -91,8 +100,10 @@ struct Connection {
     begun: AtomicU64,
     busy: AtomicU64,
     under_way: UnderWay,
-    /// How an HTTP/1.1 connection goes on after its last response.
-    switched: Mutex<Option<Switched>>,
+    /// How an HTTP/1.1 connection goes on after its last response, and streams of HTTP/2 after their only one.
+    switched: Mutex<Vec<Switched>>,
+    /// There are more of them.
+    switches: Notify,
     /// What the requests of HTTP/1.1 come through.
     gate: Arc<Gate>,
 }
@@ -118,6 +129,7 @@ pub async fn serve<S>(
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
         switched: Mutex::default(),
+        switches: Notify::new(),
         gate: Arc::default(),
     });
     let served = async {
@@ -165,7 +177,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let result = http1_exchanges(TokioIo::new(stream), connection, limits).await;
-    if let Some(switched) = connection.switched() {
+    for switched in connection.switched() {
         switched.run().await;
     }
     result
@@ -200,6 +212,7 @@ where
     let served = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_local_error_reset_streams(MAX_FAULTS)
         .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -214,10 +227,14 @@ where
         }
         served.await
     };
+    let mut tunnels = FuturesUnordered::new();
     let result = tokio::select! {
         result = ended => result,
         () = streams.watch(limits.body_idle()) => Ok(()),
+        () = connection.pass_on(&mut tunnels) => Ok(()),
     };
+    // They end because their streams have, but what came before that is passed on.
+    while tunnels.next().await.is_some() {}
     if flooded.load(Relaxed) { Some(ConnectionError::Flood) } else { result.err().and_then(ended_by) }
 }
 
@@ -227,30 +244,45 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
     if let Some(fault) = connection.gate.fault(busy.number) {
         return Ok(exchange::refuse(&fault.into(), &instance, &connection.record));
     }
-    let version = request.version();
+    let (version, method) = (request.version(), request.method().clone());
     let answered =
         exchange::run(request, instance, &connection.transport, &connection.record, &connection.under_way);
     let (mut response, switched) = answered.await;
     connection.gate.answered(busy.number, switched.is_some());
-    if version == Version::HTTP_2
-        && let Some(switched) = switched
-    {
-        // It is over when its stream is, and that ends with the connection at the latest.
-        tokio::spawn(async move {
-            switched.run().await;
-            drop(busy);
-        });
-    } else if switched.is_some() {
-        *connection.switched.lock().unwrap_or_else(PoisonError::into_inner) = switched;
+    if let Some(switched) = switched {
+        connection.switched.lock().unwrap_or_else(PoisonError::into_inner).push(switched);
+        connection.switches.notify_one();
     } else if version < Version::HTTP_2 && connection.instance.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if version == Version::HTTP_2 && method == Method::HEAD {
+        // On HTTP/1.1 the library sees to it: that there is one can be said, but it is not there (RFC 9110, 9.3.2).
+        response = response.map(|_| handlers::full(""));
     }
     Ok(response)
 }
 
 impl Connection {
-    fn switched(&self) -> Option<Switched> {
-        self.switched.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn switched(&self) -> Vec<Switched> {
+        std::mem::take(&mut *self.switched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs the streams that become tunnels, without an end.
+    async fn pass_on<'a>(&'a self, tunnels: &mut FuturesUnordered<Tunnel<'a>>) {
+        loop {
+            tokio::select! {
+                Some(()) = tunnels.next() => {}
+                () = self.switches.notified() => {
+                    for switched in self.switched() {
+                        let busy = Busy::new(self);
+                        tunnels.push(Box::pin(async move {
+                            switched.run().await;
+                            drop(busy);
+                        }));
+                    }
+                }
+            }
+        }
     }
 
     /// Returns once a response that a new policy denies has not ended in time.
@@ -291,21 +323,21 @@ impl Connection {
 }
 
 /// Counts an exchange as under way, also when its task is cancelled.
-struct Busy {
-    connection: Arc<Connection>,
+struct Busy<'a> {
+    connection: &'a Connection,
     /// Of its request on the connection, from 1 on.
     number: u64,
 }
 
-impl Busy {
-    fn new(connection: &Arc<Connection>) -> Self {
+impl<'a> Busy<'a> {
+    fn new(connection: &'a Connection) -> Self {
         let number = connection.begun.fetch_add(1, SeqCst) + 1;
         connection.busy.fetch_add(1, SeqCst);
-        Self { connection: Arc::clone(connection), number }
+        Self { connection, number }
     }
 }
 
-impl Drop for Busy {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.connection.busy.fetch_sub(1, SeqCst);
     }

@@ -30,7 +30,8 @@ fn main() -> ExitCode {
         command.extend(more.iter().map(String::as_str));
         let policy = format!("allowedHosts: [{HOST}, \"http://{HOST}\"]");
         let finished = lab.run(&policy, &[&origin]).start(&command).finish_abrupt();
-        println!("{}\n{transport:?}, upstream {versions:?}: {}", finished.stdout, finished.code());
+        println!("{}{}", finished.stdout, finished.stderr);
+        println!("{transport:?}, upstream {versions:?}: {}", finished.code());
         code = code.max(finished.code());
     }
     ExitCode::from(u8::try_from(code).expect("an exit status"))

@@ -74,7 +74,11 @@ fn calls(node: bool, tls: bool) {
         assert_eq!((&told["down"], &told["both"]), (&json!(true), &json!(true)), "{told}");
     } else {
         assert_eq!(told["down"], json!([true, "yes", "yes", "00ff"]), "{told}");
-        assert_eq!((&told["both"], &told["unknown"]), (&json!([[], "OK"]), &json!("UNIMPLEMENTED")), "{told}");
+        assert_eq!(
+            (&told["both"], &told["unknown"]),
+            (&json!([[], "OK"]), &json!("UNIMPLEMENTED")),
+            "{told}"
+        );
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! A reset on one side is one on the other; a request is sent again where the server says that it may be, and nowhere else.
 
-use harness::{HOST, Lab, Running, Settings, Transport, User, Versions, for_each_user};
+use std::time::{Duration, Instant};
+
+use harness::{HOST, Lab, Running, Settings, Transport, User, Versions, for_each_user, wait};
 use http::Version;
 use serde_json::{Value, json};
 
@@ -11,10 +13,12 @@ use crate::websocket::Server;
 
 for_each_user!(
     a_cancelled_request_is_cancelled_upstream,
+    a_cancelled_request_closes_its_connection,
     a_broken_response_breaks_off,
     sent_again_where_it_was_not_begun,
     never_again_where_it_was,
     trailers_and_hints,
+    no_body_for_head,
     one_cookie,
     without_tls,
 );
@@ -54,6 +58,26 @@ fn a_cancelled_request_is_cancelled_upstream(user: User) {
     assert_eq!([server.hear(), server.hear()], ["GET /pour 1", CANCEL]);
     let finished = running.finish_abrupt().ok();
     assert_eq!(finished.audit.exchanges().len(), 3);
+}
+
+/// HTTP/1.1 has no other way to say it.
+fn a_cancelled_request_closes_its_connection(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings { versions: Versions::Http1, ..Settings::default() });
+    let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", H2_TALK]);
+    for (path, cancel) in [("/hold", "head"), ("/events", "body")] {
+        let seen = origin.requests().len() + 1;
+        ask(&mut running, &json!({ "path": path, "cancel": cancel }));
+        wait::until("the request", || (origin.requests().len() == seen).then_some(()));
+        let begun = Instant::now();
+        if cancel == "head" {
+            assert_eq!(running.ask("cancel"), "cancelled");
+        }
+        wait::until("the end of its connection", || (origin.open() == 0).then_some(()));
+        // The promise is one second; the rest is for a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(3), "{path}: {:?}", begun.elapsed());
+    }
+    assert_eq!(running.finish_abrupt().ok().audit.exchanges().len(), 2);
 }
 
 /// For HTTP/1.1 it is shorter than it says.
@@ -119,6 +143,18 @@ fn trailers_and_hints(user: User) {
     let _ = running.finish_abrupt().ok();
 }
 
+/// Whoever answers: the upstream or the proxy.
+fn no_body_for_head(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings::default());
+    let mine = "outbound: own\nhandlers: { own: { respond: { status: 403, body: mine } } }";
+    for (policy, expected) in [(POLICY, "HTTP/2 200"), ("{}", "HTTP/2 403"), (mine, "HTTP/2 403")] {
+        let url = format!("https://{HOST}/");
+        let finished = lab.run(policy, &[&origin]).finish(&[CURL, "-sSI", "--http2", &url]).ok();
+        assert!(finished.stdout.starts_with(expected), "{policy}: {}", finished.stdout);
+    }
+}
+
 /// HTTP/2 sends its crumbs one by one.
 fn one_cookie(user: User) {
     let lab = Lab::new(user);
@@ -143,8 +179,7 @@ fn without_tls(user: User) {
         (Versions::Http1, "--http2", Version::HTTP_11),
         (Versions::Http1, "--http1.1", Version::HTTP_11),
     ] {
-        let origin =
-            lab.origin(Settings { transport: Transport::Plain, versions, ..Settings::default() });
+        let origin = lab.origin(Settings { transport: Transport::Plain, versions, ..Settings::default() });
         let command = [CURL, "-sS", flag, "-d", "the body", &url];
         let finished = lab.run(policy, &[&origin]).finish(&command).ok();
         let echo = finished.json_lines().remove(0);

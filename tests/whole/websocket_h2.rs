@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use harness::{Finished, HOST, Lab, Running, Settings, TOKEN_POLICY, User, Versions, for_each_user};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::handlers::built_example;
@@ -79,7 +80,10 @@ fn how_it_ends(user: User) {
     let _ = running.finish_abrupt().ok();
     let mut running = talk(&lab, &mut server, ALLOW, "/first");
     assert_eq!(running.hear(), "text welcome");
-    let _ = running.finish_abrupt();
+    // Open still when its workload ends.
+    running.signal(Signal::SIGTERM);
+    let record = only_exchange(&running.finish_abrupt());
+    assert_eq!((&record["method"], &record["status"]), (&"GET".into(), &101.into()), "{record}");
 }
 
 /// In the middle of what it sends.
@@ -124,8 +128,7 @@ fn who_is_refused(user: User) {
         (ALLOW, "h2c", "refused 405 []", "method_not_proxied"),
     ] {
         let url = format!("wss://{HOST}/chat");
-        let finished =
-            lab.run(policy, &[&origin]).finish(&[PYTHON, "-c", H2_WEBSOCKET, &url, protocol]).ok();
+        let finished = lab.run(policy, &[&origin]).finish(&[PYTHON, "-c", H2_WEBSOCKET, &url, protocol]).ok();
         assert_eq!(finished.stdout.trim_end(), expected, "{policy} {protocol}");
         assert_eq!(only_exchange(&finished)["error"], error, "{policy} {protocol}");
     }
@@ -138,21 +141,16 @@ fn an_answer_that_is_none(user: User) {
     let origin = lab.origin(Settings { versions: Versions::Http1, ..Settings::default() });
     let mine = "outbound: own\nhandlers: { own: { respond: { status: 200, body: mine } } }";
     for policy in [ALLOW, mine] {
-        let mut running = lab.run(policy, &[&origin]).start(&[
-            PYTHON,
-            "-c",
-            H2_WEBSOCKET,
-            &format!("wss://{HOST}/chat"),
-        ]);
+        let mut running =
+            lab.run(policy, &[&origin]).start(&[PYTHON, "-c", H2_WEBSOCKET, &format!("wss://{HOST}/chat")]);
         assert_eq!(running.hear(), "refused 502 []", "{policy}");
         assert_eq!(only_exchange(&running.finish_abrupt().ok())["error"], "upstream_upgrade", "{policy}");
     }
     let (port, _told) = crate::websocket::scripted(
         "HTTP/1.1 101 Go On\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
     );
-    let policy = format!(
-        "allowedHosts: [\"http://api.example.test\"]\nresolve: {{ {HOST}: \"127.0.0.1:{port}\" }}"
-    );
+    let policy =
+        format!("allowedHosts: [\"http://api.example.test\"]\nresolve: {{ {HOST}: \"127.0.0.1:{port}\" }}");
     let mut running = start(&lab, &policy, &format!("ws://{HOST}/chat"));
     assert_eq!(running.hear(), "refused 502 []");
     assert_eq!(only_exchange(&running.finish_abrupt().ok())["error"], "upstream_upgrade");

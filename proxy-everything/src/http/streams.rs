@@ -63,7 +63,10 @@ impl Turn {
 
 /// Those of one connection that are open.
 #[derive(Clone, Default)]
-pub(super) struct Streams(Arc<Mutex<Vec<(Weak<Turn>, Option<u64>)>>>);
+pub(super) struct Streams(Arc<Mutex<Vec<Open>>>);
+
+/// A stream, and where it was when it was looked at last.
+type Open = (Weak<Turn>, Option<u64>);
 
 impl Streams {
     /// Resets, again and again, what the client has taken nothing of for `limit`, or up to twice as long.
