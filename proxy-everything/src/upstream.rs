@@ -2,28 +2,33 @@
 //! Connections are pooled by scheme and authority, except those that shall go on with another protocol, and an `Upstream` belongs to one generation: roots, addresses and
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
+mod again;
 mod connector;
+mod dial;
 mod lookup;
 mod resolve;
 mod stream;
+mod tls;
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use handlers::{Body, BodyError, Upgrade};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{self, Client},
     rt::{TokioExecutor, TokioTimer},
 };
 use policy::Tunnel;
-use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
 use connector::Connector;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
-pub use stream::{UpstreamAddress, UpstreamStream};
+use stream::Known;
+pub use stream::UpstreamStream;
+pub use tls::{UpstreamTls, client, verifier};
 
 use crate::{
     audit::Notes,
@@ -53,9 +58,9 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// An empty pool whose connections are opened as `rules` and `roots` allow, and as long as those in force do, too.
-    pub fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
-        let connector = Connector::new(rules, in_force, roots, limits.clone());
+    /// An empty pool whose connections are opened as `rules` and `tls` allow, and as long as those in force do, too.
+    pub fn new(rules: Rules, in_force: InForce, tls: Arc<UpstreamTls>, limits: Limits) -> Self {
+        let connector = Connector::new(rules, in_force, tls, limits.clone());
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -100,11 +105,12 @@ impl Upstream {
             tokio::time::sleep(self.limits.response_head()).await;
         };
         let response = tokio::select! {
-            response = client.request(request) => response.map_err(failure)?,
+            response = self.ask(client, request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
         };
-        if let Some(UpstreamAddress(address)) = response.extensions().get() {
-            notes.reached(*address);
+        if let Some(known) = response.extensions().get::<Known>() {
+            known.answers();
+            notes.reached(known.address());
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && !upgrade.is_some_and(|upgrade| upgrade::agrees(response.headers(), &upgrade))
@@ -114,14 +120,31 @@ impl Upstream {
         Ok(response.map(|body| body.map_err(BodyError::from).boxed_unsync()))
     }
 
+    /// Asks, and once more if that is as good as not having asked.
+    async fn ask(
+        &self,
+        client: &Client<Connector, Body>,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        let again = again::same(&request);
+        match (client.request(request).await, again) {
+            // On a connection that nobody has used, and nobody will use again.
+            (Err(error), Some(again)) if again::is_unheard(&error) => self.upgrading.request(again).await,
+            (result, _) => result,
+        }
+    }
+
     /// Opens a connection of its own for bytes that pass unseen, and says which address it leads to.
     pub async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
         self.connector.tunnel(tunnel).await
     }
 }
 
-/// Our connector's own error where there is one; the pool wraps it.
+/// Our connector's own error where there is one; the pool wraps it. What TLS said after the handshake is known of the connection.
 fn failure(error: legacy::Error) -> UpstreamError {
+    if let Some(fault) = Known::of(&error).and_then(|known| known.fault()) {
+        return UpstreamError::Tls(fault);
+    }
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(ours) = inner.downcast_ref::<UpstreamError>() {
