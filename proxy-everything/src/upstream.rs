@@ -4,9 +4,11 @@
 
 mod again;
 mod connector;
+mod dial;
 mod lookup;
 mod resolve;
 mod stream;
+mod tls;
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
@@ -19,14 +21,15 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use policy::Tunnel;
-use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
 use again::Again;
 use connector::Connector;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
-pub use stream::{UpstreamAddress, UpstreamStream};
+use stream::Known;
+pub use stream::UpstreamStream;
+pub use tls::{UpstreamTls, client, verifier};
 
 use crate::{
     audit::Notes,
@@ -80,9 +83,9 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// An empty pool whose connections are opened as `rules` and `roots` allow, and as long as those in force do, too.
-    pub fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
-        let connector = Connector::new(rules, in_force, roots, limits.clone());
+    /// An empty pool whose connections are opened as `rules` and `tls` allow, and as long as those in force do, too.
+    pub fn new(rules: Rules, in_force: InForce, tls: Arc<UpstreamTls>, limits: Limits) -> Self {
+        let connector = Connector::new(rules, in_force, tls, limits.clone());
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -135,8 +138,9 @@ impl Upstream {
             response = self.request(way, request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
         };
-        if let Some(UpstreamAddress(address)) = response.extensions().get() {
-            notes.reached(*address);
+        if let Some(known) = response.extensions().get::<Known>() {
+            known.answers();
+            notes.reached(known.address());
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && !upgrade.is_some_and(|upgrade| upgrade::agrees(response.headers(), &upgrade))
@@ -146,7 +150,7 @@ impl Upstream {
         Ok(response.map(|body| body.map_err(BodyError::from).boxed_unsync()))
     }
 
-    /// Sends `request`, and once more if the server says that it has not begun with it.
+    /// Sends `request`, and once more if that is as good as not having sent it.
     async fn request(
         &self,
         way: Way<'_>,
@@ -161,9 +165,9 @@ impl Upstream {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        let Some(again) = Again::after(&error) else { return Err(error) };
+        let Some(again) = Again::after(&error, lent.is_harmless()) else { return Err(error) };
         let Some(request) = lent.back().await else { return Err(error) };
-        tracing::debug!(%error, ?again, "the upstream has not begun with it, so that it is sent again");
+        tracing::debug!(%error, ?again, "the upstream has not answered it, so that it is sent again");
         match (again, way) {
             (Again::Apart, Way::Any) => self.builder.build(self.connector.clone()).request(request).await,
             (Again::Http1, Way::Any) => self.upgrading.request(request).await,
@@ -178,8 +182,11 @@ impl Upstream {
     }
 }
 
-/// Our connector's own error where there is one; the pool wraps it.
+/// Our connector's own error where there is one; the pool wraps it. What TLS said after the handshake is known of the connection.
 fn failure(error: legacy::Error) -> UpstreamError {
+    if let Some(fault) = Known::of(&error).and_then(|known| known.fault()) {
+        return UpstreamError::Tls(fault);
+    }
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(ours) = inner.downcast_ref::<UpstreamError>() {

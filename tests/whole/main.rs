@@ -12,9 +12,11 @@
 )]
 
 mod admin;
+mod again;
 mod attach;
 mod attacks;
 mod ca;
+mod certificates;
 mod client;
 mod clients;
 mod compat;

@@ -1,6 +1,7 @@
-//! A second try, where the server itself says that it has not begun with the first: it refused the stream, went away before it, or wants
-//! HTTP/1.1 (RFC 9113, 8.7 and 7). Receives a request and hands it on, and with it a way to have it back. No other request is sent
-//! twice, because nobody knows what became of it.
+//! A second try. Receives a request and hands it on, and with it a way to have it back, if sending it again is as good as not having
+//! sent it: the server itself says that it has not begun with it, because it refused the stream, went away before it, or wants HTTP/1.1
+//! (RFC 9113, 8.7 and 7); or it closed an idle connection, as servers do, while a harmless request was on its way. No other request
+//! is sent twice, because nobody knows what became of it.
 
 use std::{
     error::Error,
@@ -17,6 +18,8 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy;
 use tokio::{sync::oneshot, time::timeout};
 
+use super::stream::Known;
+
 /// What of a body that was sent is kept, in bytes; after more of it, there is no second try.
 const KEPT: usize = 64 * 1024;
 /// How long the HTTP library may take to let go of a body that nobody wants.
@@ -27,15 +30,15 @@ const RETURNS: Duration = Duration::from_secs(1);
 pub(super) enum Again {
     /// Any other: the one that went away is no longer used.
     Pooled,
-    /// A new one: that of the first try is full.
+    /// A new one: that of the first try is full, or closed.
     Apart,
     /// A new one of HTTP/1.1.
     Http1,
 }
 
 impl Again {
-    /// What the server said, if that is why it failed.
-    pub(super) fn after(error: &legacy::Error) -> Option<Self> {
+    /// What the server said, if that is why it failed, or how it met a request that is `harmless` to repeat.
+    pub(super) fn after(error: &legacy::Error, harmless: bool) -> Option<Self> {
         let mut cause = error.source();
         while let Some(inner) = cause {
             if let Some(error) = inner.downcast_ref::<h2::Error>() {
@@ -43,7 +46,7 @@ impl Again {
             }
             cause = inner.source();
         }
-        None
+        (harmless && is_unheard(error)).then_some(Self::Apart)
     }
 
     /// GOAWAY is only told of requests behind the last one that the server has begun with.
@@ -56,6 +59,13 @@ impl Again {
             _ => None,
         }
     }
+}
+
+/// Whether it failed on a connection that had answered before, without a byte of an answer. With HTTP/2 a failed connection is
+/// more than one request's, so nothing can be told of that.
+fn is_unheard(error: &legacy::Error) -> bool {
+    let is_http2 = error.connect_info().is_some_and(|connected| connected.is_negotiated_h2());
+    Known::of(error).is_some_and(|known| !is_http2 && known.is_unheard())
 }
 
 /// A request that is on its way.
@@ -78,6 +88,12 @@ pub(super) fn lend(request: Request<Body>) -> (Request<Body>, Lent) {
 }
 
 impl Lent {
+    /// Whether it only asks (RFC 9110, 9.2.1), and says nothing: of an idempotent PUT or DELETE the second answer may differ from the
+    /// one that was lost.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.head.method.is_safe() && self.body.is_none()
+    }
+
     /// The same request, unless too much of it is gone.
     pub(super) async fn back(self) -> Option<Request<Body>> {
         let body = match self.body {
@@ -256,5 +272,30 @@ mod tests {
         let (request, lent) = lend(Request::new(StreamBody::new(stream::iter(frames)).boxed_unsync()));
         request.into_body().collect().await.unwrap_err();
         assert!(lent.back().await.is_none());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handlers::full;
+
+    use super::*;
+
+    #[test]
+    fn what_is_harmless() {
+        for (method, body, expected) in [
+            ("GET", "", true),
+            ("HEAD", "", true),
+            ("OPTIONS", "", true),
+            ("GET", "x", false),
+            ("PUT", "", false),
+            ("DELETE", "", false),
+            ("POST", "", false),
+            ("PATCH", "", false),
+            ("PROPFIND", "", false),
+        ] {
+            let request = Request::builder().method(method).uri("https://a.test/b?c").body(full(body)).unwrap();
+            assert_eq!(lend(request).1.is_harmless(), expected, "{method} {body:?}");
+        }
     }
 }

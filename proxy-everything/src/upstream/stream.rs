@@ -7,24 +7,95 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use http::Extensions;
+use hyper_util::client::legacy::{
+    self,
+    connect::{Connected, Connection},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
 
-/// The address of the connection that a response came over; found among its extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct UpstreamAddress(pub SocketAddr);
+use crate::error::TlsFault;
+
+/// What is known of a connection: found among the extensions of the responses that came over it, and beside its errors.
+#[derive(Clone, Debug)]
+pub(super) struct Known(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    address: SocketAddr,
+    /// A response came over it.
+    has_answered: AtomicBool,
+    /// Something has come since something was sent.
+    is_heard: AtomicBool,
+    /// What the server said of our certificate when the handshake was over.
+    fault: OnceLock<TlsFault>,
+}
+
+impl Known {
+    fn new(address: SocketAddr) -> Self {
+        let (has_answered, is_heard) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Facts { address, has_answered, is_heard, fault: OnceLock::new() }))
+    }
+
+    /// Of the connection that failed with an error, if there was one.
+    pub(super) fn of(error: &legacy::Error) -> Option<Self> {
+        let mut extensions = Extensions::new();
+        error.connect_info()?.get_extras(&mut extensions);
+        extensions.remove()
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// A response came over it.
+    pub(super) fn answers(&self) {
+        self.0.has_answered.store(true, Relaxed);
+    }
+
+    /// Whether it has answered before, and nothing has come since the last request was sent.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.0.has_answered.load(Relaxed) && !self.0.is_heard.load(Relaxed)
+    }
+
+    /// What the server said of our certificate when the handshake was over (RFC 8446, 4.4.2.4).
+    pub(super) fn fault(&self) -> Option<TlsFault> {
+        self.0.fault.get().cloned()
+    }
+
+    fn reads(&self, read: &Poll<io::Result<()>>, anything: bool) {
+        match read {
+            Poll::Ready(Ok(())) if anything => self.0.is_heard.store(true, Relaxed),
+            Poll::Ready(Err(error)) => {
+                if let Some(fault) = TlsFault::of_our_certificate(error) {
+                    let _ = self.0.fault.set(fault);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn writes(&self) {
+        self.0.is_heard.store(false, Relaxed);
+    }
+}
 
 /// One connection.
 pub struct UpstreamStream {
     transport: Transport,
-    address: SocketAddr,
+    known: Known,
     /// None once it is.
     revoked: Option<Revoked>,
 }
@@ -39,11 +110,12 @@ enum Transport {
 
 impl UpstreamStream {
     pub(super) fn plain(stream: TcpStream, address: SocketAddr, revoked: Revoked) -> Self {
-        Self { transport: Transport::Plain(stream), address, revoked: Some(revoked) }
+        Self { transport: Transport::Plain(stream), known: Known::new(address), revoked: Some(revoked) }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, revoked: Revoked) -> Self {
-        Self { transport: Transport::Tls(Box::new(stream)), address, revoked: Some(revoked) }
+        let transport = Transport::Tls(Box::new(stream));
+        Self { transport, known: Known::new(address), revoked: Some(revoked) }
     }
 
     /// An error once the connection is revoked; closing it resets it then, and what was not sent yet is not sent.
@@ -70,7 +142,7 @@ impl UpstreamStream {
 
 impl Connection for UpstreamStream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(UpstreamAddress(self.address));
+        let connected = Connected::new().extra(self.known.clone());
         match &self.transport {
             Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 connected.negotiated_h2()
@@ -87,16 +159,20 @@ impl AsyncRead for UpstreamStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        match &mut self.transport {
+        let before = buffer.filled().len();
+        let read = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.known.reads(&read, buffer.filled().len() > before);
+        read
     }
 }
 
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.check(cx)?;
+        self.known.writes();
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write(cx, data),
@@ -109,6 +185,7 @@ impl AsyncWrite for UpstreamStream {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
+        self.known.writes();
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, data),
