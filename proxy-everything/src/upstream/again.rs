@@ -273,13 +273,6 @@ mod tests {
         request.into_body().collect().await.unwrap_err();
         assert!(lent.back().await.is_none());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use handlers::full;
-
-    use super::*;
 
     #[test]
     fn what_is_harmless() {
@@ -294,7 +287,7 @@ mod tests {
             ("PATCH", "", false),
             ("PROPFIND", "", false),
         ] {
-            let request = Request::builder().method(method).uri("https://a.test/b?c").body(full(body)).unwrap();
+            let request = Request::builder().method(method).uri("https://a.test/b?c").body(handlers::full(body)).unwrap();
             assert_eq!(lend(request).1.is_harmless(), expected, "{method} {body:?}");
         }
     }
