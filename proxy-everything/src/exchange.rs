@@ -18,7 +18,7 @@ use crate::{
     config::{Bound, Generation},
     credentials::{InPlay, Passing},
     error::{ExchangeError, UpstreamError, refusal},
-    http::{Transport, clean_request, clean_response, target},
+    http::{Transport, clean_request, clean_response, sieve, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
@@ -129,6 +129,7 @@ impl Exchange<'_> {
             }
         };
         let (mut head, body) = play.scrubbed(response, notes)?.into_parts();
+        let body = sieve(body, &head.headers, head.version);
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })

@@ -4,6 +4,7 @@
 mod forward;
 pub mod strict;
 mod target;
+mod trailers;
 mod wire;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -31,6 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use forward::{clean_request, clean_response};
 pub use target::target;
+pub use trailers::sieve;
 pub use wire::Gated;
 
 use wire::Gate;
@@ -84,6 +86,8 @@ struct Connection {
     under_way: UnderWay,
     /// How an HTTP/1.1 connection goes on after its last response.
     switched: Mutex<Option<Switched>>,
+    /// For HTTP/1.0 the end of a connection is the end of a response, so one that is cut off must end otherwise.
+    ends_responses: AtomicBool,
     /// What the requests of HTTP/1.1 come through.
     gate: Arc<Gate>,
 }
@@ -109,6 +113,7 @@ pub async fn serve<S>(
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
         switched: Mutex::default(),
+        ends_responses: AtomicBool::new(false),
         gate: Arc::default(),
     });
     let served = async {
@@ -173,10 +178,10 @@ where
         .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {
-        result = served.as_mut() => return result,
+        result = served.as_mut() => return connection.cut_off_if(result),
         () = connection.unused(limits.keep_alive(), DRAIN_IDLE) => served.as_mut().graceful_shutdown(),
     }
-    served.await
+    connection.cut_off_if(served.await)
 }
 
 async fn http2<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
@@ -206,6 +211,9 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
         return Ok(exchange::refuse(&fault.into(), &instance, connection.trail.record()));
     }
     let version = request.version();
+    if version == Version::HTTP_10 {
+        connection.ends_responses.store(true, SeqCst);
+    }
     let answered = exchange::run(
         request,
         instance,
@@ -224,6 +232,14 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 }
 
 impl Connection {
+    /// Resets the connection, which is about to be dropped, if the body of a response broke off and its client could not tell otherwise.
+    fn cut_off_if(&self, result: hyper::Result<()>) -> hyper::Result<()> {
+        if self.ends_responses.load(SeqCst) && result.as_ref().is_err_and(hyper::Error::is_user) {
+            self.trail.cut_off();
+        }
+        result
+    }
+
     fn switched(&self) -> Option<Switched> {
         self.switched.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -3,6 +3,7 @@
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
 mod connector;
+mod framing;
 mod lookup;
 mod resolve;
 mod stream;
@@ -21,8 +22,10 @@ use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
 use connector::Connector;
+use framing::Interim;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
+use stream::UpstreamEnd;
 pub use stream::{UpstreamAddress, UpstreamStream};
 
 use crate::{
@@ -30,6 +33,7 @@ use crate::{
     config::Limits,
     credentials::Networks,
     error::UpstreamError,
+    http::sieve,
     in_force::{InForce, Rules},
     upgrade,
 };
@@ -76,10 +80,13 @@ impl Upstream {
     /// connection that leads there and that nothing else uses.
     pub async fn send(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         notes: &Notes,
         within: Option<&Networks>,
     ) -> Result<Response<Body>, UpstreamError> {
+        let (head, body) = request.into_parts();
+        let body = sieve(body, &head.headers, head.version);
+        let mut request = Request::from_parts(head, body);
         let upgrade = request.extensions_mut().remove::<Upgrade>();
         if let Some(Upgrade(protocol)) = &upgrade {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -99,12 +106,22 @@ impl Upstream {
             notes.sent.wait().await;
             tokio::time::sleep(self.limits.response_head()).await;
         };
+        let interim = Arc::new(Interim::default());
+        let counted = Arc::clone(&interim);
+        hyper::ext::on_informational(&mut request, move |_| counted.one_more());
         let response = tokio::select! {
             response = client.request(request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
+            () = interim.too_many() => return Err(UpstreamError::Framing("too many interim responses come before it")),
         };
         if let Some(UpstreamAddress(address)) = response.extensions().get() {
             notes.reached(*address);
+        }
+        if let Some(fault) = framing::fault(&response) {
+            if let Some(end) = response.extensions().get::<UpstreamEnd>() {
+                end.now();
+            }
+            return Err(UpstreamError::Framing(fault));
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && !upgrade.is_some_and(|upgrade| upgrade::agrees(response.headers(), &upgrade))

@@ -74,6 +74,11 @@ impl ConnectionTrail {
         self.record.upstream = Some(address);
     }
 
+    /// Its socket is to be reset when it is dropped.
+    pub fn cut_off(&self) {
+        self.traffic.cut_off();
+    }
+
     /// It failed before it came to an orderly end.
     pub fn failed(&mut self, error: &ConnectionError) {
         tracing::debug!(connection = ?self.record.connection, %error, "connection failed");

@@ -7,6 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,8 +15,20 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Notify,
 };
 use tokio_rustls::client::TlsStream;
+
+/// Ends the connection that a response came over: nobody knows what comes next on it. Found among the response's extensions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UpstreamEnd(Arc<Notify>);
+
+impl UpstreamEnd {
+    /// It is not used again, from now on.
+    pub(super) fn now(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// The address of the connection that a response came over; found among its extensions.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +38,7 @@ pub struct UpstreamAddress(pub SocketAddr);
 pub struct UpstreamStream {
     transport: Transport,
     address: SocketAddr,
+    end: UpstreamEnd,
     /// None once it is.
     revoked: Option<Revoked>,
 }
@@ -39,11 +53,23 @@ enum Transport {
 
 impl UpstreamStream {
     pub(super) fn plain(stream: TcpStream, address: SocketAddr, revoked: Revoked) -> Self {
-        Self { transport: Transport::Plain(stream), address, revoked: Some(revoked) }
+        Self::new(Transport::Plain(stream), address, revoked)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, revoked: Revoked) -> Self {
-        Self { transport: Transport::Tls(Box::new(stream)), address, revoked: Some(revoked) }
+        Self::new(Transport::Tls(Box::new(stream)), address, revoked)
+    }
+
+    fn new(transport: Transport, address: SocketAddr, revoked: Revoked) -> Self {
+        let end = UpstreamEnd::default();
+        let ended = Arc::clone(&end.0);
+        let revoked = async move {
+            tokio::select! {
+                () = revoked => {}
+                () = ended.notified() => {}
+            }
+        };
+        Self { transport, address, end, revoked: Some(Box::pin(revoked)) }
     }
 
     /// An error once the connection is revoked; closing it resets it then, and what was not sent yet is not sent.
@@ -70,7 +96,7 @@ impl UpstreamStream {
 
 impl Connection for UpstreamStream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(UpstreamAddress(self.address));
+        let connected = Connected::new().extra(UpstreamAddress(self.address)).extra(self.end.clone());
         match &self.transport {
             Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 connected.negotiated_h2()
