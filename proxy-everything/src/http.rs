@@ -178,10 +178,10 @@ where
         .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {
-        result = served.as_mut() => return connection.cut_off_if(result),
+        result = served.as_mut() => return connection.ends(result),
         () = connection.unused(limits.keep_alive(), DRAIN_IDLE) => served.as_mut().graceful_shutdown(),
     }
-    connection.cut_off_if(served.await)
+    connection.ends(served.await)
 }
 
 async fn http2<I>(io: I, connection: &Arc<Connection>, limits: &Limits) -> hyper::Result<()>
@@ -232,10 +232,13 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 }
 
 impl Connection {
-    /// Resets the connection, which is about to be dropped, if the body of a response broke off and its client could not tell otherwise.
-    fn cut_off_if(&self, result: hyper::Result<()>) -> hyper::Result<()> {
-        if self.ends_responses.load(SeqCst) && result.as_ref().is_err_and(hyper::Error::is_user) {
-            self.trail.cut_off();
+    /// Says how the connection, which is about to be dropped, ends: in order if no request came, and by a reset if the body of a
+    /// response broke off and its client could not tell otherwise.
+    fn ends(&self, result: hyper::Result<()>) -> hyper::Result<()> {
+        match &result {
+            Err(error) if error.is_timeout() => self.gate.ends_in_order(),
+            Err(error) if error.is_user() && self.ends_responses.load(SeqCst) => self.trail.cut_off(),
+            _ => {}
         }
         result
     }

@@ -81,7 +81,12 @@ impl WorkloadSocket {
 
     /// Makes the kernel answer the workload with a reset instead of an orderly end: the plainest refusal TCP has.
     pub fn reset(self) {
-        // A socket that cannot be set so is closed normally, which refuses too.
+        self.abandon();
+    }
+
+    /// From now on closing it resets it.
+    pub fn abandon(&self) {
+        // A socket that cannot be set so is closed normally, which ends it too.
         let _ = self.stream.set_zero_linger();
     }
 }
@@ -89,8 +94,7 @@ impl WorkloadSocket {
 impl Drop for WorkloadSocket {
     fn drop(&mut self) {
         if self.traffic.cut_off.load(Relaxed) {
-            // A socket that cannot be set so is closed normally, which ends it too.
-            let _ = self.stream.set_zero_linger();
+            self.abandon();
         }
     }
 }
