@@ -78,7 +78,9 @@ impl Count {
 
     fn broke(&mut self, kind: &'static str) {
         match self {
-            Self::FromWorkload(sending) => drop(sending.0.sent.set(Sent::Broken)),
+            Self::FromWorkload(sending) => {
+                let _ = sending.0.sent.set(Sent::Broken);
+            }
             Self::ToWorkload(trail) => trail.broke(kind),
         }
     }

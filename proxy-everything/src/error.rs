@@ -94,7 +94,9 @@ pub enum ExchangeError {
         connection: String,
     },
     /// CONNECT and TRACE have no meaning here.
-    #[error("the method {0} is not proxied")]
+    #[error(
+        "the method {0} is not proxied: take proxy settings (HTTPS_PROXY, for example) out of the client and let it connect directly"
+    )]
     Method(String),
     /// The policy denies it.
     #[error("{}", .0.reason.explain())]

@@ -18,7 +18,7 @@ use crate::{
     config::{Bound, Generation},
     credentials::{InPlay, Passing},
     error::{ExchangeError, Tongue, UpstreamError, refusal},
-    http::{Transport, Turn, clean_request, clean_response, target},
+    http::{Transport, Turn, clean_request, clean_response, sieve, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
@@ -137,6 +137,7 @@ impl Exchange<'_> {
             }
         };
         let (mut head, body) = play.scrubbed(response, notes)?.into_parts();
+        let body = sieve(body, &head.headers, head.version);
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })

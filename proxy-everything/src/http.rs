@@ -6,6 +6,7 @@ mod forward;
 pub mod strict;
 mod streams;
 mod target;
+mod trailers;
 mod wire;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{
-            AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -42,6 +43,7 @@ pub use forward::{clean_request, clean_response};
 use streams::Streams;
 pub use streams::Turn;
 pub use target::target;
+pub use trailers::sieve;
 use wire::Gate;
 pub use wire::Gated;
 
@@ -52,6 +54,7 @@ use crate::{
     exchange,
     in_force::{Rules, UnderWay},
     instance::Instance,
+    socket::Traffic,
     upgrade::Switched,
 };
 
@@ -104,6 +107,10 @@ struct Connection {
     switched: Mutex<Vec<Switched>>,
     /// There are more of them.
     switches: Notify,
+    /// What its socket carries.
+    traffic: Arc<Traffic>,
+    /// For HTTP/1.0 the end of a connection is the end of a response, so one that is cut off must end otherwise.
+    ends_responses: AtomicBool,
     /// What the requests of HTTP/1.1 come through.
     gate: Arc<Gate>,
 }
@@ -130,6 +137,8 @@ pub async fn serve<S>(
         under_way: UnderWay::default(),
         switched: Mutex::default(),
         switches: Notify::new(),
+        traffic: Arc::clone(trail.traffic()),
+        ends_responses: AtomicBool::new(false),
         gate: Arc::default(),
     });
     let served = async {
@@ -196,10 +205,10 @@ where
         .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {
-        result = served.as_mut() => return result,
+        result = served.as_mut() => return connection.ends(result),
         () = connection.unused(limits.keep_alive(), DRAIN_IDLE) => served.as_mut().graceful_shutdown(),
     }
-    served.await
+    connection.ends(served.await)
 }
 
 async fn http2<S>(stream: S, connection: &Arc<Connection>, limits: &Limits) -> Option<ConnectionError>
@@ -245,6 +254,9 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
         return Ok(exchange::refuse(&fault.into(), &instance, &connection.record));
     }
     let (version, method) = (request.version(), request.method().clone());
+    if version == Version::HTTP_10 {
+        connection.ends_responses.store(true, SeqCst);
+    }
     let answered =
         exchange::run(request, instance, &connection.transport, &connection.record, &connection.under_way);
     let (mut response, switched) = answered.await;
@@ -263,6 +275,17 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 }
 
 impl Connection {
+    /// Says how the connection, which is about to be dropped, ends: in order if no request came, and by a reset if the body of a
+    /// response broke off and its client could not tell otherwise.
+    fn ends(&self, result: hyper::Result<()>) -> hyper::Result<()> {
+        match &result {
+            Err(error) if error.is_timeout() => self.gate.ends_in_order(),
+            Err(error) if error.is_user() && self.ends_responses.load(SeqCst) => self.traffic.cut_off(),
+            _ => {}
+        }
+        result
+    }
+
     fn switched(&self) -> Vec<Switched> {
         std::mem::take(&mut *self.switched.lock().unwrap_or_else(PoisonError::into_inner))
     }

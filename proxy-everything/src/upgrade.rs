@@ -244,10 +244,10 @@ fn reset(workload: Upgraded, upstream: Upgraded) {
         let _ = upstream.io.inner().abandon();
     }
     match workload.downcast::<TokioIo<Gated<WorkloadSocket>>>() {
-        Ok(plain) => plain.io.into_inner().into_inner().reset(),
+        Ok(plain) => plain.io.inner().stream().abandon(),
         Err(other) => {
             if let Ok(tls) = other.downcast::<TokioIo<Gated<TlsStream<WorkloadSocket>>>>() {
-                tls.io.into_inner().into_inner().into_inner().0.reset();
+                tls.io.inner().stream().get_ref().0.abandon();
             }
         }
     }

@@ -5,6 +5,7 @@
 mod again;
 mod connector;
 mod dial;
+mod framing;
 mod lookup;
 mod resolve;
 mod stream;
@@ -25,6 +26,7 @@ use tokio::net::TcpStream;
 
 use again::Again;
 use connector::Connector;
+use framing::Interim;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
 use stream::Known;
@@ -36,6 +38,7 @@ use crate::{
     config::Limits,
     credentials::Networks,
     error::UpstreamError,
+    http::sieve,
     in_force::{InForce, Rules},
     upgrade,
 };
@@ -107,11 +110,14 @@ impl Upstream {
     /// connection that leads there and that nothing else uses. `prior` counts for plain requests alone.
     pub async fn send(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         notes: &Notes,
         within: Option<&Networks>,
         prior: Prior,
     ) -> Result<Response<Body>, UpstreamError> {
+        let (head, body) = request.into_parts();
+        let body = sieve(body, &head.headers, head.version);
+        let mut request = Request::from_parts(head, body);
         let upgrade = request.extensions_mut().remove::<Upgrade>();
         if let Some(Upgrade(protocol)) = &upgrade {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -134,13 +140,23 @@ impl Upstream {
             notes.sent.wait().await;
             tokio::time::sleep(self.limits.response_head()).await;
         };
+        let interim = Arc::new(Interim::default());
+        let counted = Arc::clone(&interim);
+        hyper::ext::on_informational(&mut request, move |_| counted.one_more());
         let response = tokio::select! {
             response = self.request(way, request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
+            () = interim.too_many() => return Err(UpstreamError::Framing("too many interim responses come before it")),
         };
         if let Some(known) = response.extensions().get::<Known>() {
             known.answers();
             notes.reached(known.address());
+        }
+        if let Some(fault) = framing::fault(&response) {
+            if let Some(known) = response.extensions().get::<Known>() {
+                known.ends();
+            }
+            return Err(UpstreamError::Framing(fault));
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && !upgrade.is_some_and(|upgrade| upgrade::agrees(response.headers(), &upgrade))

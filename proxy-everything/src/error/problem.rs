@@ -32,6 +32,9 @@ struct Problem<'a> {
 const ASK: &str = "This network only reaches what its policy allows. If you need this host, ask whoever runs this sandbox to \
                    allow it, and quote the requestId.";
 
+/// Of a refused method (RFC 9110, 15.5.6). Any other one that the server knows is passed on, too.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 fn is_policys(error: &ExchangeError) -> bool {
     matches!(error, ExchangeError::Denied(_) | ExchangeError::Upstream(UpstreamError::Revoked))
 }
@@ -83,5 +86,8 @@ fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let ExchangeError::Method(_) = error {
+        headers.insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+    }
     response
 }

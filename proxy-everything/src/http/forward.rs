@@ -7,8 +7,8 @@ use policy::{Authority, Scheme};
 
 use crate::error::ExchangeError;
 
-/// Headers of one connection only. `Expect` is answered by us; `Host` is made anew from the canonical authority.
-const HOP_BY_HOP: [HeaderName; 12] = [
+/// Headers of one connection only; `Trailer` is none of them (RFC 9110, 6.6.2). `Expect` is answered by us; `Host` is made anew from the canonical authority.
+const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     header::EXPECT,
     header::HOST,
@@ -18,7 +18,6 @@ const HOP_BY_HOP: [HeaderName; 12] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
     header::TE,
-    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
@@ -112,6 +111,7 @@ mod tests {
             (&[("te", "trailers")], &["te: trailers"]),
             (&[("te", "gzip, trailers")], &[]),
             (&[("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("http2-settings", "AA")], &[]),
+            (&[("trailer", "x-a")], &["trailer: x-a"]),
             (&[("proxy-authorization", "Basic x"), ("keep-alive", "1")], &[]),
         ] {
             assert_eq!(cleaned(headers, "/").1, expected, "{headers:?}");

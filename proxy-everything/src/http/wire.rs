@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{
-            AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -38,6 +38,8 @@ pub struct Gate {
     about: AtomicU64,
     state: Mutex<State>,
     writing: Writing,
+    /// The connection ends in order, though the HTTP library takes it for an error.
+    in_order: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +84,11 @@ impl Gate {
         }
     }
 
+    /// The connection is about to be dropped, and nothing is wrong with that.
+    pub fn ends_in_order(&self) {
+        self.in_order.store(true, SeqCst);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,7 +116,7 @@ impl Writing {
 }
 
 /// A workload's stream, as far as it is HTTP/1.1.
-pub struct Gated<S> {
+pub struct Gated<S: AsyncWrite + Unpin> {
     stream: S,
     gate: Arc<Gate>,
     walker: Walker,
@@ -134,15 +141,15 @@ enum Way {
     Over(usize),
 }
 
-impl<S> Gated<S> {
+impl<S: AsyncWrite + Unpin> Gated<S> {
     /// Whoever answers its requests has the other end of `gate`.
     pub fn new(stream: S, gate: Arc<Gate>) -> Self {
         Self { stream, gate, walker: Walker::default(), way: Way::Requests, held: BytesMut::new(), clear: 0 }
     }
 
     /// The stream itself.
-    pub fn into_inner(self) -> S {
-        self.stream
+    pub fn stream(&self) -> &S {
+        &self.stream
     }
 
     /// What is handed on of what was judged last, which ends with the held bytes from `clear` on.
@@ -186,7 +193,7 @@ impl<S> Gated<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
     /// Reads once, and says whether there is something for the caller, the end of the stream included.
     fn poll_requests(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
@@ -253,7 +260,7 @@ impl<S: AsyncRead + Unpin> Gated<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -284,7 +291,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
     }
 }
 
-impl<S> Gated<S> {
+impl<S: AsyncWrite + Unpin> Gated<S> {
     /// A connection that has switched has limits of its own.
     fn tried<T>(&self, result: Poll<T>) -> Poll<T> {
         if matches!(self.way, Way::Switched) { result } else { self.gate.writing.tried(result) }
@@ -317,6 +324,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// TLS has a goodbye; on an idle connection there is room for it.
+impl<S: AsyncWrite + Unpin> Drop for Gated<S> {
+    fn drop(&mut self) {
+        if self.gate.in_order.load(SeqCst) {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 

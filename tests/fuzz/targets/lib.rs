@@ -9,6 +9,7 @@
 
 mod document;
 mod frames;
+mod head;
 mod host;
 mod overrides;
 mod path;
@@ -26,6 +27,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("document", |bytes| text(bytes, document::run)),
     ("frames", |bytes| made(bytes, frames::run)),
+    ("head", head::run),
     ("host", |bytes| text(bytes, host::run)),
     ("overrides", |bytes| text(bytes, overrides::run)),
     ("path", |bytes| made(bytes, path::run)),
