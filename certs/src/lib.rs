@@ -2,7 +2,7 @@
 //!
 //! Towards the workload: one [`InstanceCa`] for each instance mints a [`Leaf`] for each name, and a
 //! [`LeafCache`] keeps the leaves in use. Towards upstreams: [`upstream_roots`] says whom to trust, and
-//! [`trust_bundle`] is the file that makes the workload trust its CA beside the usual roots.
+//! [`trust_bundle`] is the file that makes the workload trust its CA beside the usual roots, [`java_trust_store`] the same for Java.
 //!
 //! No sockets and no clock here: the time is always an argument. Keys live in memory only.
 
@@ -11,6 +11,7 @@
 mod ca;
 mod cache;
 mod error;
+mod java;
 mod key;
 mod leaf;
 mod name;
@@ -23,6 +24,7 @@ mod testing;
 pub use ca::{InstanceCa, KeptCa};
 pub use cache::LeafCache;
 pub use error::CertError;
+pub use java::java_trust_store;
 pub use leaf::Leaf;
 pub use name::SubjectName;
 pub use trust::{SystemRoots, trust_bundle, upstream_roots};

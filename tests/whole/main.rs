@@ -18,6 +18,7 @@ mod ca;
 mod client;
 mod clients;
 mod compat;
+mod compatibility;
 mod credentials;
 mod dns;
 mod docs;
