@@ -82,12 +82,7 @@ pub(crate) const CLIENTS: &[Client] = &[
         "`CURL_CA_BUNDLE`",
         "BoringSSL with the handshake of a Chrome",
     ),
-    client(
-        "Node fetch",
-        "/usr/bin/node tests/clients/matrix/js_fetch.mjs",
-        "`NODE_EXTRA_CA_CERTS`",
-        "Debian's or NodeSource's",
-    ),
+    client("Node fetch", "/usr/bin/node tests/clients/matrix/js_fetch.mjs", "`NODE_EXTRA_CA_CERTS`", ""),
     client(
         "Node https",
         "/usr/bin/node tests/clients/matrix/js_https.mjs target/clients/npm/node_modules",

@@ -11,6 +11,7 @@ const INDEX: &str =
     concat!(include_str!("../clients/tools_serve.py"), include_str!("../clients/tools_pypi.py"));
 const REGISTRY: &str = include_str!("../clients/tools_npm.cjs");
 const START: &str = include_str!("../clients/matrix/start.py");
+const GRPC: &str = include_str!("../clients/matrix/serve_grpc.py");
 const SSH: &str = include_str!("../clients/matrix/serve_ssh.py");
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -112,6 +113,12 @@ fn files(lab: &Lab, name: &str, script: &str) -> Served {
         variables: vec![],
         _server: origins.into_iter().map(|origin| Box::new(origin) as Box<dyn Any>).collect(),
     }
+}
+
+pub(crate) fn grpc(lab: &Lab) -> Served {
+    let python = made("target/clients/python/bin/python");
+    let server = Server::start(lab, &["grpc.example.test"], (&[text(&python), "-c", GRPC], &[]), &[]);
+    Served::https(server, vec![])
 }
 
 pub(crate) fn redis(lab: &Lab) -> Served {

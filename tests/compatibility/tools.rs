@@ -74,6 +74,20 @@ pub(crate) const TOOLS: &[Tool] = &[
         servers::packages,
     ),
     tool(
+        "grpcio",
+        "/bin/bash tests/clients/matrix/tools.sh grpc target/clients/python/bin/python",
+        "`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`",
+        "calls, one by one and both ways at once",
+        servers::grpc,
+    ),
+    tool(
+        "@grpc/grpc-js",
+        "/bin/bash tests/clients/matrix/tools.sh grpc_js target/clients/npm/node_modules",
+        "`GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`",
+        "calls, one by one and both ways at once",
+        servers::grpc,
+    ),
+    tool(
         "redis-cli",
         "/bin/bash tests/clients/matrix/tools.sh redis",
         "–",

@@ -1,7 +1,8 @@
 # The tools of the matrix: `tools.sh TOOL [PROGRAM]`. Prints the version, and whether the tool `works`: its function below ends well.
 set -u
+root=$PWD
 program=${2:-}
-[[ $program != target/* ]] || program=$PWD/$program
+[[ $program != target/* ]] || program=$root/$program
 
 git_() {
   version=$(git --version | cut -d' ' -f3)
@@ -54,6 +55,10 @@ apt_() {
     $program "${options[@]}" update && (cd $scheme && $program "${options[@]}" download private-thing) && [ -e $scheme/private-thing_1.0_all.deb ] || return 1
   done
 }
+
+grpc_() { version=$($program "$root/tests/clients/matrix/grpc_ask.py"); }
+
+grpc_js_() { version=$(/usr/bin/node "$root/tests/clients/matrix/grpc_ask.mjs" "$program"); }
 
 redis_() {
   version=$(redis-cli --version | cut -d' ' -f2)
