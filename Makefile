@@ -18,7 +18,7 @@ HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(w
 .PHONY: help build demo test test-vault test-h2spec fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 build: setup ## target/release/proxy-everything
 	$(CARGO) build --profile $(PROFILE) -p proxy-everything
@@ -146,6 +146,7 @@ target/rusty-vault:
 	[ -x $@/bin/rvault ] || $(CARGO) install --locked --version 0.2.1 --root $@ --target-dir target/rusty-vault-build rusty_vault
 
 include handlers/languages.mk
+include tests/compatibility/clients.mk
 
 setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build

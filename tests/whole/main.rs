@@ -20,6 +20,7 @@ mod certificates;
 mod client;
 mod clients;
 mod compat;
+mod compatibility;
 mod credentials;
 mod dns;
 mod docs;
