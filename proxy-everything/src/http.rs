@@ -36,7 +36,7 @@ use tokio::{
     sync::Notify,
 };
 
-use flood::Gate;
+use flood::Guarded;
 pub use forward::{clean_request, clean_response};
 use streams::Streams;
 pub use streams::Turn;
@@ -194,8 +194,8 @@ async fn http2<S>(stream: S, connection: &Arc<Connection>, limits: &Limits) -> O
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let gate = Gate::new(stream);
-    let flooded = gate.flooded();
+    let guarded = Guarded::new(stream);
+    let flooded = guarded.flooded();
     let streams = Streams::default();
     let served = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
@@ -205,7 +205,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(gate), service_fn(|request| one(request, Arc::clone(connection))));
+        .serve_connection(TokioIo::new(guarded), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
     let ended = async {
         tokio::select! {

@@ -1,7 +1,7 @@
 # Streams of HTTP/2 that stand still, and others beside them, at the word of standard input.
 #
 # `read` leaves 60 responses unread and reads others, on the same connection and on another; `write` does the same with 10 uploads that nobody takes;
-# `stall CONNECTIONS STREAMS` opens no window for large responses, says `stalled`, and then how many of them were reset.
+# `stall CONNECTIONS STREAMS` opens no window for large responses, and says how many of them were reset.
 import json
 import sys
 
@@ -18,12 +18,14 @@ def silent():
     return Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 0)) + frame(WINDOW_UPDATE, 0, 0, number((1 << 31) - 65536)))
 
 
-def heads(connection, streams):
+def heads(connection, streams, kind=HEADERS):
+    """Waits for a frame of this kind on each of them; gives back how many there are."""
     waiting = set(streams)
     while waiting:
-        kind, _, on, _ = connection.next()
-        if kind == HEADERS:
+        came, _, on, _ = connection.next()
+        if came == kind:
             waiting.discard(on)
+    return len(streams)
 
 
 def length(connection, stream, of=LENGTH):
@@ -84,19 +86,10 @@ def write():
 
 def stall(connections, streams):
     opened = [silent() for _ in range(connections)]
+    numbers = range(1, 2 * streams, 2)
     for connection in opened:
-        connection.send(b"".join(get(stream, "/stream/10000000") for stream in range(1, 2 * streams, 2)))
-    for connection in opened:
-        heads(connection, range(1, 2 * streams, 2))
-    print("stalled", flush=True)
-    resets = 0
-    for connection in opened:
-        for _ in range(streams):
-            while connection.next()[0] != RST:
-                pass
-            resets += 1
-        connection.close()
-    return resets
+        connection.send(b"".join(get(stream, "/stream/10000000") for stream in numbers))
+    return sum(heads(connection, numbers, RST) for connection in opened)
 
 
 for line in sys.stdin:

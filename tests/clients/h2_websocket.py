@@ -1,5 +1,5 @@
 """A WebSocket on a stream of HTTP/2 (RFC 8441): `h2_websocket.py URL [PROTOCOL]`. Says `open`, then each message of the server; sends each line of standard
-input; but `large`, `binary` and `ping` stand for something else, `pour` for messages without an end, and `reset` for its own end. Says how it was closed."""
+input; but `large`, `binary` and `ping` stand for something else, `wait` waits for half a second before, `pour` for messages without an end, and `reset` for its own end. Says how it was closed."""
 import os
 import select
 import socket
@@ -67,7 +67,10 @@ def messages():
         if kind == 8:
             say(f"closed {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}".rstrip())
             os._exit(0)
-        say({1: f"text {payload[:80].decode()}", 2: f"binary {len(payload)}", 9: "ping", 10: f"pong {payload.decode()}"}[kind])
+        if kind == 2:
+            say(f"binary {len(payload)}")
+        else:
+            say({1: "text", 9: "ping", 10: "pong"}[kind] + " " + payload.decode())
 
 
 def talk(line):
@@ -76,6 +79,9 @@ def talk(line):
         send(frame(2, bytes(1 << 20)))
     elif line == "binary":
         send(frame(2, b"\0\xff"))
+    elif line == "wait":
+        select.select([], [], [], 0.5)
+        send(frame(1, b"waited"))
     elif line == "ping":
         send(frame(9, b"one"))
     elif line == "reset":

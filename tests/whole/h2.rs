@@ -68,7 +68,8 @@ const FLOODS: [(&str, &str); 21] = [
 /// Whatever is sent without an end is ended, soon, and nobody else feels it.
 fn floods(user: User) {
     let lab = Lab::new(user);
-    let origin = lab.origin(Settings::default());
+    // One of HTTP/2 has one connection for all of the workload's, and may end it for so many resets.
+    let origin = lab.origin(Settings { versions: Versions::Http1, ..Settings::default() });
     let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", H2_FLOODS]);
     assert_eq!(running.hear(), "ready 200");
     let before = processes::resident_kib(running.pid()).unwrap();
@@ -126,8 +127,7 @@ fn streams_that_never_move(user: User) {
     let policy = format!("{POLICY}\nlimits: {{ bodyIdleTimeoutMs: 1000 }}");
     let mut running = lab.run(&policy, &[&origin]).start(&[PYTHON, "-c", H2_STALLS]);
     let before = processes::resident_kib(running.pid()).unwrap();
-    assert_eq!(running.ask("stall 4 125"), "stalled");
-    assert_eq!(running.hear(), "500");
+    assert_eq!(running.ask("stall 4 125"), "500");
     let peak = processes::peak_kib(running.pid()).unwrap();
     assert!(peak < before + 4 * MAY_GROW_KIB, "from {before} KiB to {peak} KiB");
     wait::until("500 records", || (running.audit().exchanges().len() == 500).then_some(()));
