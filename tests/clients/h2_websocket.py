@@ -22,7 +22,7 @@ if url.scheme == "wss":
 connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
 connection.initiate_connection()
 connection.increment_flow_control_window(1 << 24)
-heard, waiting, pouring = b"", b"", False
+heard, message, waiting, pouring = b"", (0, b""), b"", False
 
 
 def flush():
@@ -54,7 +54,7 @@ def send(data=b""):
 
 
 def messages():
-    global heard
+    global heard, message
     while len(heard) >= 2:
         length, at = heard[1] & 0x7F, 2
         if length == 126:
@@ -63,14 +63,22 @@ def messages():
             length, at = int.from_bytes(heard[2:10], "big"), 10
         if len(heard) < at + length:
             return
-        kind, payload, heard = heard[0] & 0x0F, heard[at : at + length], heard[at + length :]
+        last, kind, payload, heard = heard[0] & 0x80, heard[0] & 0x0F, heard[at : at + length], heard[at + length :]
         if kind == 8:
             say(f"closed {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}".rstrip())
+            send(frame(8, payload[:2]))
+            connection.end_stream(1)
+            flush()
             os._exit(0)
-        if kind == 2:
-            say(f"binary {len(payload)}")
-        else:
-            say({1: "text", 9: "ping", 10: "pong"}[kind] + " " + payload.decode())
+        if kind > 8:
+            say({9: "ping", 10: "pong"}[kind] + " " + payload.decode())
+            continue
+        # Whoever reads along may cut messages in other pieces.
+        message = (message[0] or kind, message[1] + payload)
+        if last:
+            kind, text = message
+            message = (0, b"")
+            say(f"binary {len(text)}" if kind == 2 else f"text {text.decode()}")
 
 
 def talk(line):

@@ -152,7 +152,10 @@ fn no_body_for_head(user: User) {
         [(POLICY, "HTTP/2 200"), ("allowedHosts: []", "HTTP/2 403"), (mine, "HTTP/2 403")]
     {
         let url = format!("https://{HOST}/");
-        let finished = lab.run(policy, &[&origin]).finish(&[CURL, "-sSI", "--http2", &url]).ok();
+        let finished = lab
+            .run(policy, &[&origin])
+            .finish(&[CURL, "-sSI", "--http2", "--connect-to", "::198.51.100.1:443", &url])
+            .ok();
         assert!(finished.stdout.starts_with(expected), "{policy}: {}", finished.stdout);
     }
 }
