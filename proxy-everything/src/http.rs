@@ -49,6 +49,7 @@ use crate::{
     exchange,
     in_force::{Rules, UnderWay},
     instance::Instance,
+    socket::Traffic,
     upgrade::Switched,
 };
 
@@ -94,6 +95,7 @@ struct Connection {
     transport: Transport,
     /// What its exchanges' records begin with.
     record: Record,
+    traffic: Arc<Traffic>,
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
     busy: AtomicU64,
@@ -121,6 +123,7 @@ pub async fn serve<S>(
         instance: Arc::clone(instance),
         transport,
         record: trail.record().clone(),
+        traffic: trail.traffic(),
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
@@ -213,7 +216,11 @@ where
             // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
             () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
         }
-        served.await
+        tokio::select! {
+            result = served => result,
+            // The library holds the last piece of a response back for as long as its window is too small.
+            () = connection.quiet(limits.body_idle()) => Ok(()),
+        }
     };
     let mut tunnels = FuturesUnordered::new();
     let result = tokio::select! {
@@ -249,6 +256,19 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
 impl Connection {
     fn switched(&self) -> Vec<Switched> {
         std::mem::take(&mut *self.switched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns once nothing has been asked for or moved for longer than bodies may take to notice that, which is twice `limit`.
+    async fn quiet(&self, limit: Duration) {
+        let mut seen = None;
+        loop {
+            let moved = self.traffic.total();
+            if self.busy.load(SeqCst) == 0 && seen == Some(moved) {
+                return;
+            }
+            seen = Some(moved);
+            tokio::time::sleep(limit.saturating_mul(2)).await;
+        }
     }
 
     /// Runs the streams that become tunnels, without an end.

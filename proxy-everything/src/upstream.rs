@@ -2,11 +2,11 @@
 //! Connections are pooled by scheme and authority, except those that shall go on with another protocol, and an `Upstream` belongs to one generation: roots, addresses and
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
-mod again;
 mod connector;
 mod lookup;
 mod resolve;
 mod stream;
+mod unbegun;
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
@@ -22,11 +22,11 @@ use policy::Tunnel;
 use rustls::RootCertStore;
 use tokio::net::TcpStream;
 
-use again::Again;
 use connector::Connector;
 pub use lookup::{LookupError, system_servers_are_local};
 pub use resolve::Resolver;
 pub use stream::{UpstreamAddress, UpstreamStream};
+use unbegun::Again;
 
 use crate::{
     audit::Notes,
@@ -156,7 +156,7 @@ impl Upstream {
             Way::Any => &self.client,
             Way::Only(client) => client,
         };
-        let (request, lent) = again::lend(request);
+        let (request, lent) = unbegun::lend(request);
         let error = match client.request(request).await {
             Ok(response) => return Ok(response),
             Err(error) => error,

@@ -1,7 +1,8 @@
 # Streams of HTTP/2 that stand still, and others beside them, at the word of standard input.
 #
 # `read` leaves 60 responses unread and reads others, on the same connection and on another; `write` does the same with 10 uploads that nobody takes;
-# `stall CONNECTIONS STREAMS` opens no window for large responses, and says how many of them were reset.
+# `stall CONNECTIONS STREAMS` opens no window for large responses, and says how many of them were reset; `dribble` takes one
+# byte of a response.
 import json
 import sys
 
@@ -92,6 +93,19 @@ def stall(connections, streams):
     return sum(heads(connection, numbers, RST) for connection in opened)
 
 
+def dribble():
+    """Takes one byte of a response, and waits for the end of the connection."""
+    connection = Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 1)))
+    connection.send(get(1, "/"))
+    count = 0
+    try:
+        while True:
+            kind, _, _, payload = connection.next()
+            count += len(payload) if kind == DATA else 0
+    except EOFError:
+        return count
+
+
 for line in sys.stdin:
     verb, *arguments = line.split()
-    print(json.dumps({"read": read, "write": write, "stall": stall}[verb](*map(int, arguments))), flush=True)
+    print(json.dumps({"read": read, "write": write, "stall": stall, "dribble": dribble}[verb](*map(int, arguments))), flush=True)

@@ -8,7 +8,13 @@ use serde_json::Value;
 
 use crate::programs::{H2_FLOODS, H2_RULES, H2_STALLS, PYTHON};
 
-for_each_user!(rules, floods, streams_that_stand_still, streams_that_never_move);
+for_each_user!(
+    rules,
+    floods,
+    streams_that_stand_still,
+    streams_that_never_move,
+    a_response_that_is_not_taken_to_its_end
+);
 
 const POLICY: &str = "allowedHosts: [api.example.test]";
 /// What one connection of 128 streams, and what is under way for it, may cost.
@@ -43,7 +49,8 @@ fn rules(user: User) {
 /// Floods that the proxy's own budget ends, and those that the HTTP library ends.
 const BUDGET: &str = "workload_flood";
 const LIBRARY: &str = "workload_http";
-const FLOODS: [(&str, &str); 21] = [
+const FLOODS: [(&str, &str); 22] = [
+    ("rapid reset, one by one", ""),
     ("rapid reset", ""),
     ("reset of what is held", ""),
     ("made to reset, by a window of nothing", ""),
@@ -91,6 +98,7 @@ fn floods(user: User) {
     assert!(peak < before + MAY_GROW_KIB, "the proxy grew from {before} KiB to {peak} KiB");
     let finished = running.finish_abrupt().ok();
     finished.audit.assert_one_record_each();
+    assert!(finished.audit.exchanges().len() >= origin.requests().len(), "a request without a record");
     let connections = finished.audit.connections();
     let words: Vec<_> = connections.iter().map(|record| record["error"].as_str().unwrap_or("")).collect();
     let expected = FLOODS.iter().filter(|(_, word)| *word == BUDGET).count();
@@ -120,6 +128,16 @@ fn streams_that_stand_still(user: User) {
         origin.release();
         let _ = running.finish_abrupt();
     }
+}
+
+/// What is left of a response is held back by nobody whom the proxy could ask; its connection ends.
+fn a_response_that_is_not_taken_to_its_end(user: User) {
+    let lab = Lab::new(user);
+    let origin = lab.origin(Settings::default());
+    let policy = format!("{POLICY}\nlimits: {{ bodyIdleTimeoutMs: 200, keepAliveTimeoutMs: 200 }}");
+    let mut running = lab.run(&policy, &[&origin]).start(&[PYTHON, "-c", H2_STALLS]);
+    assert_eq!(running.ask("dribble"), "1");
+    let _ = running.finish_abrupt().ok();
 }
 
 /// They end on schedule, one by one.
