@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault test-h2spec bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -35,6 +35,7 @@ test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target
 test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
 	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault
 
+.PHONY: test-h2spec
 test-h2spec: setup-test ## another's conformance tests of HTTP/2, whose program must be given: H2SPEC=/path/to/h2spec
 	@[ -x "$(H2SPEC)" ] || { echo 'h2spec is in no package registry: build it, and say H2SPEC=/path/to/h2spec' >&2; exit 64; }
 	$(CARGO) build --workspace --all-targets
