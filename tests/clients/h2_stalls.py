@@ -42,11 +42,13 @@ def length(connection, stream, of=LENGTH):
 
 def read():
     stalled, other = silent(), silent()
+    # Alone, so that there is one connection to the upstream for all that follow.
+    length(other, 1)
     streams = range(1, 121, 2)
     stalled.send(b"".join(get(stream, "/stream/100000000") for stream in streams))
     heads(stalled, streams)
     kept.append(stalled)
-    return [length(stalled, 121), length(other, 1), length(stalled, 123)]
+    return [length(stalled, 121), length(other, 3), length(stalled, 123)]
 
 
 def pour(connection, streams):
