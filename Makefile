@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault test-h2spec fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,7 @@ fuzz: setup ## any bytes for whatever reads what workloads send, for FUZZ_SECOND
 test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
 	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault
 
+.PHONY: test-h2spec
 test-h2spec: setup-test ## another's conformance tests of HTTP/2, whose program must be given: H2SPEC=/path/to/h2spec
 	@[ -x "$(H2SPEC)" ] || { echo 'h2spec is in no package registry: build it, and say H2SPEC=/path/to/h2spec' >&2; exit 64; }
 	$(CARGO) build --workspace --all-targets

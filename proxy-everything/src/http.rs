@@ -39,6 +39,7 @@ use tokio::{
     sync::Notify,
 };
 
+use flood::Guarded;
 pub use forward::{clean_request, clean_response};
 use streams::Streams;
 pub use streams::Turn;
@@ -99,6 +100,7 @@ struct Connection {
     transport: Transport,
     /// What its exchanges' records begin with.
     record: Record,
+    traffic: Arc<Traffic>,
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
     busy: AtomicU64,
@@ -132,6 +134,7 @@ pub async fn serve<S>(
         instance: Arc::clone(instance),
         transport,
         record: trail.record().clone(),
+        traffic: trail.traffic(),
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),
         under_way: UnderWay::default(),
@@ -215,8 +218,8 @@ async fn http2<S>(stream: S, connection: &Arc<Connection>, limits: &Limits) -> O
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let gate = flood::Gate::new(stream);
-    let flooded = gate.flooded();
+    let guarded = Guarded::new(stream);
+    let flooded = guarded.flooded();
     let streams = Streams::default();
     let served = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
@@ -226,7 +229,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(gate), service_fn(|request| one(request, Arc::clone(connection))));
+        .serve_connection(TokioIo::new(guarded), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
     let ended = async {
         tokio::select! {
@@ -234,7 +237,11 @@ where
             // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
             () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
         }
-        served.await
+        tokio::select! {
+            result = served => result,
+            // The library holds the last piece of a response back for as long as its window is too small.
+            () = connection.quiet(limits.body_idle()) => Ok(()),
+        }
     };
     let mut tunnels = FuturesUnordered::new();
     let result = tokio::select! {
@@ -288,6 +295,19 @@ impl Connection {
 
     fn switched(&self) -> Vec<Switched> {
         std::mem::take(&mut *self.switched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns once nothing has been asked for or moved for longer than bodies may take to notice that, which is twice `limit`.
+    async fn quiet(&self, limit: Duration) {
+        let mut seen = None;
+        loop {
+            let moved = self.traffic.total();
+            if self.busy.load(SeqCst) == 0 && seen == Some(moved) {
+                return;
+            }
+            seen = Some(moved);
+            tokio::time::sleep(limit.saturating_mul(2)).await;
+        }
     }
 
     /// Runs the streams that become tunnels, without an end.

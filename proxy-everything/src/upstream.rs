@@ -2,7 +2,6 @@
 //! Connections are pooled by scheme and authority, except those that shall go on with another protocol, and an `Upstream` belongs to one generation: roots, addresses and
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
-mod again;
 mod connector;
 mod dial;
 mod framing;
@@ -24,7 +23,6 @@ use hyper_util::{
 use policy::Tunnel;
 use tokio::net::TcpStream;
 
-use again::Again;
 use connector::Connector;
 use framing::Interim;
 pub use lookup::{LookupError, system_servers_are_local};
@@ -176,7 +174,7 @@ impl Upstream {
             Way::Any => &self.client,
             Way::Only(client) => client,
         };
-        let (request, lent) = again::lend(request);
+        let (request, lent) = unbegun::lend(request);
         let error = match client.request(request).await {
             Ok(response) => return Ok(response),
             Err(error) => error,

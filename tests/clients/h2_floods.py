@@ -4,8 +4,6 @@ import json
 import sys
 import time
 
-BURST = 200
-
 
 def get(stream, path="/"):
     return headers(stream, GET[:2] + ((":path", path),) + GET[3:])
@@ -59,6 +57,7 @@ def reset(code):
 
 FLOODS = {
     "rapid reset": lambda: streams(lambda stream: get(stream) + frame(RST, 0, stream, number(8))),
+    "rapid reset, one by one": lambda: streams(lambda stream: get(stream) + frame(RST, 0, stream, number(8))),
     "reset of what is held": lambda: streams(lambda stream: get(stream, "/hold") + frame(RST, 0, stream, number(8))),
     "made to reset, by a window of nothing": lambda: streams(reset(lambda stream: frame(WINDOW_UPDATE, 0, stream, number(0)))),
     "made to reset, by a window too large": lambda: streams(reset(lambda stream: frame(WINDOW_UPDATE, 0, stream, number((1 << 31) - 1)) * 2)),
@@ -104,13 +103,13 @@ def ended(connection):
     return f"goaway {code}" if code else "closed" if over else None
 
 
-def flood(frames, most):
+def flood(frames, most, at_once):
     """Sends until the connection ends, or so much was sent."""
     connection = Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 1 << 20)))
     begun, count, end = time.monotonic(), 0, None
     while end is None and count < most:
-        piece = b"".join(next(frames) for _ in range(BURST))
-        count += BURST
+        piece = b"".join(next(frames) for _ in range(at_once))
+        count += at_once
         try:
             connection.socket.sendall(piece)
             end = ended(connection)
@@ -137,5 +136,5 @@ def served():
 print("ready", served(), flush=True)
 for line in sys.stdin:
     name = line.strip()
-    result = flood(FLOODS[name](), 20_000)
+    result = flood(FLOODS[name](), 20_000, 1 if name.endswith("one by one") else 200)
     print(json.dumps(result | {"bystander": served()}), flush=True)

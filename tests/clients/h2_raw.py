@@ -69,6 +69,9 @@ class Connection:
         self.buffer = self.buffer[9 + length :]
         if kind == HEADERS:
             payload = self.decoder.decode(payload)
+        elif kind == SETTINGS and not flags & ACK:
+            # Their windows count from here on.
+            self.send(frame(SETTINGS, ACK, 0))
         return kind, flags, stream, payload
 
     def outcome(self, stream=0, ping=False):

@@ -1,7 +1,8 @@
 # Streams of HTTP/2 that stand still, and others beside them, at the word of standard input.
 #
 # `read` leaves 60 responses unread and reads others, on the same connection and on another; `write` does the same with 10 uploads that nobody takes;
-# `stall CONNECTIONS STREAMS` opens no window for large responses, says `stalled`, and then how many of them were reset.
+# `stall CONNECTIONS STREAMS` opens no window for large responses, and says how many of them were reset; `dribble` takes one
+# byte of a response.
 import json
 import sys
 
@@ -18,12 +19,14 @@ def silent():
     return Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 0)) + frame(WINDOW_UPDATE, 0, 0, number((1 << 31) - 65536)))
 
 
-def heads(connection, streams):
+def heads(connection, streams, kind=HEADERS):
+    """Waits for a frame of this kind on each of them; gives back how many there are."""
     waiting = set(streams)
     while waiting:
-        kind, _, on, _ = connection.next()
-        if kind == HEADERS:
+        came, _, on, _ = connection.next()
+        if came == kind:
             waiting.discard(on)
+    return len(streams)
 
 
 def length(connection, stream, of=LENGTH):
@@ -39,11 +42,13 @@ def length(connection, stream, of=LENGTH):
 
 def read():
     stalled, other = silent(), silent()
+    # Alone, so that there is one connection to the upstream for all that follow.
+    length(other, 1)
     streams = range(1, 121, 2)
     stalled.send(b"".join(get(stream, "/stream/100000000") for stream in streams))
     heads(stalled, streams)
     kept.append(stalled)
-    return [length(stalled, 121), length(other, 1), length(stalled, 123)]
+    return [length(stalled, 121), length(other, 3), length(stalled, 123)]
 
 
 def pour(connection, streams):
@@ -84,21 +89,25 @@ def write():
 
 def stall(connections, streams):
     opened = [silent() for _ in range(connections)]
+    numbers = range(1, 2 * streams, 2)
     for connection in opened:
-        connection.send(b"".join(get(stream, "/stream/10000000") for stream in range(1, 2 * streams, 2)))
-    for connection in opened:
-        heads(connection, range(1, 2 * streams, 2))
-    print("stalled", flush=True)
-    resets = 0
-    for connection in opened:
-        for _ in range(streams):
-            while connection.next()[0] != RST:
-                pass
-            resets += 1
-        connection.close()
-    return resets
+        connection.send(b"".join(get(stream, "/stream/10000000") for stream in numbers))
+    return sum(heads(connection, numbers, RST) for connection in opened)
+
+
+def dribble():
+    """Takes one byte of a response, and waits for the end of the connection."""
+    connection = Connection(PREFACE + frame(SETTINGS, 0, 0, setting(4, 1)))
+    connection.send(get(1, "/"))
+    count = 0
+    try:
+        while True:
+            kind, _, _, payload = connection.next()
+            count += len(payload) if kind == DATA else 0
+    except EOFError:
+        return count
 
 
 for line in sys.stdin:
     verb, *arguments = line.split()
-    print(json.dumps({"read": read, "write": write, "stall": stall}[verb](*map(int, arguments))), flush=True)
+    print(json.dumps({"read": read, "write": write, "stall": stall, "dribble": dribble}[verb](*map(int, arguments))), flush=True)

@@ -74,12 +74,17 @@ class Connection(asyncio.Protocol):
         elif path == "/reset":
             self.h2.send_headers(stream, [(":status", "200")])
             self.h2.send_data(stream, b"the beginning")
-            self.h2.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            # What was not passed on before the reset never is.
+            asyncio.get_running_loop().call_later(0.5, self.reset, stream)
         elif path == "/early":
             self.h2.send_headers(stream, [(":status", "103"), ("link", "</style.css>; rel=preload")])
         elif path == "/pour":
             self.h2.send_headers(stream, [(":status", "200")])
             self.pour()
+
+    def reset(self, stream):
+        self.h2.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+        self.flush()
 
     def pour(self):
         for stream, path in self.paths.items():

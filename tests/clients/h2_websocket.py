@@ -1,5 +1,5 @@
 """A WebSocket on a stream of HTTP/2 (RFC 8441): `h2_websocket.py URL [PROTOCOL]`. Says `open`, then each message of the server; sends each line of standard
-input; but `large`, `binary` and `ping` stand for something else, `pour` for messages without an end, and `reset` for its own end. Says how it was closed."""
+input; but `large`, `binary` and `ping` stand for something else, `wait` waits for half a second before, `pour` for messages without an end, and `reset` for its own end. Says how it was closed."""
 import os
 import select
 import socket
@@ -22,7 +22,7 @@ if url.scheme == "wss":
 connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
 connection.initiate_connection()
 connection.increment_flow_control_window(1 << 24)
-heard, waiting, pouring = b"", b"", False
+heard, message, waiting, pouring = b"", (0, b""), b"", False
 
 
 def flush():
@@ -54,7 +54,7 @@ def send(data=b""):
 
 
 def messages():
-    global heard
+    global heard, message
     while len(heard) >= 2:
         length, at = heard[1] & 0x7F, 2
         if length == 126:
@@ -63,11 +63,22 @@ def messages():
             length, at = int.from_bytes(heard[2:10], "big"), 10
         if len(heard) < at + length:
             return
-        kind, payload, heard = heard[0] & 0x0F, heard[at : at + length], heard[at + length :]
+        last, kind, payload, heard = heard[0] & 0x80, heard[0] & 0x0F, heard[at : at + length], heard[at + length :]
         if kind == 8:
             say(f"closed {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}".rstrip())
+            send(frame(8, payload[:2]))
+            connection.end_stream(1)
+            flush()
             os._exit(0)
-        say({1: f"text {payload[:80].decode()}", 2: f"binary {len(payload)}", 9: "ping", 10: f"pong {payload.decode()}"}[kind])
+        if kind > 8:
+            say({9: "ping", 10: "pong"}[kind] + " " + payload.decode())
+            continue
+        # Whoever reads along may cut messages in other pieces.
+        message = (message[0] or kind, message[1] + payload)
+        if last:
+            kind, text = message
+            message = (0, b"")
+            say(f"binary {len(text)}" if kind == 2 else f"text {text.decode()}")
 
 
 def talk(line):
@@ -76,6 +87,9 @@ def talk(line):
         send(frame(2, bytes(1 << 20)))
     elif line == "binary":
         send(frame(2, b"\0\xff"))
+    elif line == "wait":
+        select.select([], [], [], 0.5)
+        send(frame(1, b"waited"))
     elif line == "ping":
         send(frame(9, b"one"))
     elif line == "reset":

@@ -148,9 +148,14 @@ fn no_body_for_head(user: User) {
     let lab = Lab::new(user);
     let origin = lab.origin(Settings::default());
     let mine = "outbound: own\nhandlers: { own: { respond: { status: 403, body: mine } } }";
-    for (policy, expected) in [(POLICY, "HTTP/2 200"), ("{}", "HTTP/2 403"), (mine, "HTTP/2 403")] {
+    for (policy, expected) in
+        [(POLICY, "HTTP/2 200"), ("allowedHosts: []", "HTTP/2 403"), (mine, "HTTP/2 403")]
+    {
         let url = format!("https://{HOST}/");
-        let finished = lab.run(policy, &[&origin]).finish(&[CURL, "-sSI", "--http2", &url]).ok();
+        let finished = lab
+            .run(policy, &[&origin])
+            .finish(&[CURL, "-sSI", "--http2", "--connect-to", "::198.51.100.1:443", &url])
+            .ok();
         assert!(finished.stdout.starts_with(expected), "{policy}: {}", finished.stdout);
     }
 }

@@ -37,7 +37,7 @@ const END_STREAM: u8 = 1;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// A connection of the workload.
-pub(super) struct Gate<S> {
+pub(super) struct Guarded<S> {
     stream: S,
     from_workload: Frames,
     to_workload: Frames,
@@ -47,7 +47,7 @@ pub(super) struct Gate<S> {
     flooded: Arc<AtomicBool>,
 }
 
-impl<S> Gate<S> {
+impl<S> Guarded<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
@@ -87,7 +87,7 @@ impl<S> Gate<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Gate<S> {
+impl<S: AsyncWrite + Unpin> Guarded<S> {
     /// Says why, if that is possible between two frames and at once: who floods may not be listening.
     fn end(&mut self, cx: &mut Context<'_>) -> io::Error {
         self.flooded.store(true, Relaxed);
@@ -107,7 +107,7 @@ impl<S: AsyncWrite + Unpin> Gate<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gate<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gate<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let length = ready!(Pin::new(&mut self.stream).poll_write(cx, data))?;
         self.written(data.get(..length).unwrap_or_default());
@@ -252,10 +252,10 @@ mod tests {
         frame
     }
 
-    fn gate() -> Gate<tokio::io::Empty> {
-        let mut gate = Gate::new(tokio::io::empty());
-        assert!(gate.admit(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-        gate
+    fn guarded() -> Guarded<tokio::io::Empty> {
+        let mut guarded = Guarded::new(tokio::io::empty());
+        assert!(guarded.admit(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+        guarded
     }
 
     #[test]
@@ -273,9 +273,9 @@ mod tests {
             (DATA, 0, 1, usize::MAX),
             (DATA, END_STREAM, 0, usize::MAX),
         ] {
-            let mut gate = gate();
+            let mut guarded = guarded();
             let bytes = frame(kind, flags, length);
-            let passed = (0..2_000).take_while(|_| gate.admit(&bytes)).count();
+            let passed = (0..2_000).take_while(|_| guarded.admit(&bytes)).count();
             // The clock goes on meanwhile.
             let expected = may_pass.min(2_000);
             assert!(passed >= expected && passed < expected + 500, "{kind} {flags} {length}: {passed}");
@@ -294,16 +294,16 @@ mod tests {
 
     #[test]
     fn who_is_given_much_may_acknowledge_much() {
-        let mut gate = gate();
+        let mut guarded = guarded();
         let piece = frame(DATA, 0, 12);
         for _ in 0..10_000 {
-            gate.written(&piece);
+            guarded.written(&piece);
             for kind in [8, 8, 6] {
-                assert!(gate.admit(&frame(kind, 0, 4)));
+                assert!(guarded.admit(&frame(kind, 0, 4)));
             }
         }
-        gate.written(&frame(6, 1, 8).repeat(10_000));
-        assert!((0..2_000).any(|_| !gate.admit(&frame(6, 0, 8))), "our own PINGs are no reason");
+        guarded.written(&frame(6, 1, 8).repeat(10_000));
+        assert!((0..2_000).any(|_| !guarded.admit(&frame(6, 0, 8))), "our own PINGs are no reason");
     }
 
     proptest! {
