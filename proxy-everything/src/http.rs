@@ -125,10 +125,7 @@ pub async fn serve<S>(
     let result = tokio::select! {
         result = served => result,
         () = connection.stuck() => Ok(()),
-        () = connection.gate.stuck(limits.body_idle()) => {
-            connection.under_way.stalled();
-            Ok(())
-        }
+        () = connection.unread(limits.body_idle()) => Ok(()),
     };
     if let Err(error) = result
         && !is_plain_end(&error)
@@ -257,6 +254,13 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    /// Returns once the client has taken nothing of a response for `limit`, or up to twice as long.
+    async fn unread(&self, limit: Duration) {
+        self.gate.stuck(limit).await;
+        // Here, because what is served is dropped next, and its records are written.
+        self.under_way.stalled();
     }
 
     /// Returns once the connection should end: it is idle for `limit`, or when nothing new may begin, for `draining`.

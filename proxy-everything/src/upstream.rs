@@ -112,12 +112,12 @@ impl Upstream {
         let response = tokio::select! {
             response = client.request(request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
-            () = interim.too_many() => return Err(UpstreamError::Framing("too many interim responses come before it")),
+            () = interim.too_many() => return Err(UpstreamError::Framing(framing::TOO_MANY)),
         };
         if let Some(UpstreamAddress(address)) = response.extensions().get() {
             notes.reached(*address);
         }
-        if let Some(fault) = framing::fault(&response) {
+        if let Some(fault) = framing::fault(&response).or(interim.fault()) {
             if let Some(end) = response.extensions().get::<UpstreamEnd>() {
                 end.now();
             }
