@@ -156,10 +156,7 @@ pub async fn serve<S>(
     let ended = tokio::select! {
         ended = served => ended,
         () = connection.stuck() => None,
-        () = connection.gate.stuck(limits.body_idle()) => {
-            connection.under_way.stalled();
-            None
-        }
+        () = connection.unread(limits.body_idle()) => None,
     };
     if let Some(error) = ended {
         trail.failed(&error);
@@ -338,6 +335,13 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    /// Returns once the client has taken nothing of a response for `limit`, or up to twice as long.
+    async fn unread(&self, limit: Duration) {
+        self.gate.stuck(limit).await;
+        // Here, because what is served is dropped next, and its records are written.
+        self.under_way.stalled();
     }
 
     /// Returns once the connection should end: it is idle for `limit`, or when nothing new may begin, for `draining`.

@@ -144,13 +144,13 @@ impl Upstream {
         let response = tokio::select! {
             response = self.request(way, request) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
-            () = interim.too_many() => return Err(UpstreamError::Framing("too many interim responses come before it")),
+            () = interim.too_many() => return Err(UpstreamError::Framing(framing::TOO_MANY)),
         };
         if let Some(known) = response.extensions().get::<Known>() {
             known.answers();
             notes.reached(known.address());
         }
-        if let Some(fault) = framing::fault(&response) {
+        if let Some(fault) = framing::fault(&response).or(interim.fault()) {
             if let Some(known) = response.extensions().get::<Known>() {
                 known.ends();
             }
@@ -174,7 +174,7 @@ impl Upstream {
             Way::Any => &self.client,
             Way::Only(client) => client,
         };
-        let (request, lent) = unbegun::lend(request);
+        let (request, lent) = again::lend(request);
         let error = match client.request(request).await {
             Ok(response) => return Ok(response),
             Err(error) => error,

@@ -10,6 +10,8 @@ import sys
 
 transport, host = sys.argv[1], sys.argv[2]
 context = ssl.create_default_context()
+# Python would take any end for a good one.
+context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
 left = []
 stream = buffer = None
 
@@ -52,8 +54,8 @@ for line in sys.stdin:
             while data := stream.recv(65536):
                 buffer += data
             end = "closed"
-        except ssl.SSLEOFError:
-            end = "ragged"
         except ConnectionResetError:
             end = "reset"
+        except ssl.SSLError:
+            end = "ragged"
         print(json.dumps([buffer.decode("latin-1"), end]), flush=True)

@@ -127,7 +127,7 @@ fn connect_and_trace(user: User) {
                 head.starts_with("HTTP/1.1 405") && head.contains("\r\nallow: GET, HEAD, POST"),
                 "{head}"
             );
-            assert!(until(&mut running, "}").contains("connect directly"));
+            assert!(until(&mut running, "}\n").contains("connect directly"));
         }
         // They did not become tunnels.
         send(&mut running, "GET /last HTTP/1.1\r\nH\r\nConnection: close\r\n\r\n");

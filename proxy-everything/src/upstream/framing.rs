@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 /// Interim responses before a final one.
 const MAX_INTERIM: u32 = 64;
+pub(super) const TOO_MANY: &str = "too many interim responses come before it";
 
 /// What is wrong with how `response` is framed.
 pub(super) fn fault<B>(response: &Response<B>) -> Option<&'static str> {
@@ -53,6 +54,11 @@ impl Interim {
     /// Returns once there are more than anybody needs.
     pub(super) async fn too_many(&self) {
         self.too_many.notified().await;
+    }
+
+    /// What is wrong with them; the last one and the final response may come at once.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        (self.seen.load(Relaxed) > MAX_INTERIM).then_some(TOO_MANY)
     }
 }
 
