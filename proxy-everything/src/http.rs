@@ -109,8 +109,6 @@ struct Connection {
     switched: Mutex<Vec<Switched>>,
     /// There are more of them.
     switches: Notify,
-    /// What its socket carries.
-    traffic: Arc<Traffic>,
     /// For HTTP/1.0 the end of a connection is the end of a response, so one that is cut off must end otherwise.
     ends_responses: AtomicBool,
     /// What the requests of HTTP/1.1 come through.
@@ -140,7 +138,6 @@ pub async fn serve<S>(
         under_way: UnderWay::default(),
         switched: Mutex::default(),
         switches: Notify::new(),
-        traffic: Arc::clone(trail.traffic()),
         ends_responses: AtomicBool::new(false),
         gate: Arc::default(),
     });

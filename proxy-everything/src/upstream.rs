@@ -2,6 +2,7 @@
 //! Connections are pooled by scheme and authority, except those that shall go on with another protocol, and an `Upstream` belongs to one generation: roots, addresses and
 //! client identity are the same for all its connections, so none is reused under rules that it was not opened by.
 
+mod again;
 mod connector;
 mod dial;
 mod framing;
@@ -23,6 +24,7 @@ use hyper_util::{
 use policy::Tunnel;
 use tokio::net::TcpStream;
 
+use again::Again;
 use connector::Connector;
 use framing::Interim;
 pub use lookup::{LookupError, system_servers_are_local};

@@ -79,11 +79,6 @@ impl ConnectionTrail {
         self.record.upstream = Some(address);
     }
 
-    /// What its socket carries.
-    pub fn traffic(&self) -> &Arc<Traffic> {
-        &self.traffic
-    }
-
     /// It failed before it came to an orderly end.
     pub fn failed(&mut self, error: &ConnectionError) {
         tracing::debug!(connection = ?self.record.connection, %error, "connection failed");
