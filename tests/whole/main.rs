@@ -34,6 +34,7 @@ mod grants;
 mod handler_swap;
 mod handler_tools;
 mod handlers;
+mod handshakes;
 mod hello;
 mod hostile;
 mod house;

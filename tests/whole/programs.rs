@@ -44,6 +44,7 @@ pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
 pub(crate) const FIRST_BYTES: &str = include_str!("../clients/first_bytes.py");
 pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
+pub(crate) const HANDSHAKES: &str = include_str!("../clients/handshakes.py");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
