@@ -26,13 +26,18 @@ use crate::{
     socket::WorkloadSocket,
 };
 
-/// Leaves kept, about 2 KiB each.
-const LEAVES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4095);
+/// Leaves kept, about 2 KiB each: a crawler's hosts, so that going through them in turn does not mint each anew.
+const LEAVES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(16_383);
 /// TLS 1.2 sessions kept for resumption; TLS 1.3 uses tickets.
 const SESSIONS: usize = 1024;
 
-/// A record with the fatal alert for a server name that cannot be served (RFC 8446, 5.1 and 6).
+/// What is spoken inside (RFC 7301), in the order of preference.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Records with the fatal alerts for a server name that cannot be served, and for protocols of which none is spoken here (RFC
+/// 8446, 5.1 and 6).
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+const NO_APPLICATION_PROTOCOL: &[u8] = &[21, 3, 3, 0, 2, 2, 120];
 
 /// The instance's side of every handshake with its workload.
 pub struct TlsOpener {
@@ -57,7 +62,7 @@ impl TlsOpener {
         let mut template = ServerConfig::builder()
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-        template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        template.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         template.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         template.ticketer = Ticketer::new()?;
         Ok(Self { ca, leaves: LeafCache::new(LEAVES), template })
@@ -79,14 +84,18 @@ impl TlsOpener {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), socket);
         let mut start =
             timeout_at(deadline, hello).await.map_err(timed_out)?.map_err(ConnectionError::Handshake)?;
-        let server_name = match server_name(&start.client_hello()) {
-            Ok(name) => name,
-            Err(error) => {
-                // Whoever does not take it has closed already.
-                let _ = timeout_at(deadline, start.io.write_all(UNRECOGNIZED_NAME)).await;
-                return Err(error);
-            }
+        let hello = start.client_hello();
+        let (server_name, is_spoken) = (server_name(&hello), is_spoken(&hello));
+        let (server_name, alert) = match server_name {
+            Ok(name) if is_spoken => (Ok(name), None),
+            Ok(_) => (Err(unspoken()), Some(NO_APPLICATION_PROTOCOL)),
+            Err(error) => (Err(error), Some(UNRECOGNIZED_NAME)),
         };
+        if let Some(alert) = alert {
+            // Whoever does not take it has closed already.
+            let _ = timeout_at(deadline, start.io.write_all(alert)).await;
+        }
+        let server_name = server_name?;
         if let Some(name) = &server_name {
             trail.server_name(name);
         }
@@ -117,8 +126,62 @@ impl TlsOpener {
     }
 }
 
+/// Whether the client is content with what is spoken here. rustls would go on without an agreement, as if it had asked for nothing.
+fn is_spoken(hello: &ClientHello<'_>) -> bool {
+    hello.alpn().is_none_or(|mut offered| offered.any(|protocol| PROTOCOLS.contains(&protocol)))
+}
+
+fn unspoken() -> ConnectionError {
+    let error = rustls::Error::NoApplicationProtocol;
+    ConnectionError::Handshake(std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}
+
 /// rustls has checked that it is a DNS name; what we compare with is stricter.
 fn server_name(hello: &ClientHello<'_>) -> Result<Option<CanonicalHost>, ConnectionError> {
     let name = hello.server_name().map(CanonicalHost::parse).transpose();
     name.map_err(|error| ConnectionError::Certificate(error.to_string()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rustls::{
+        ClientConfig, ClientConnection, Error, NamedGroup, ServerConnection,
+        crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs},
+        pki_types::ServerName,
+    };
+
+    use super::*;
+
+    /// Which key exchange both agree on, for the name `a.test`.
+    pub(crate) fn agreed(client: ClientConfig, server: Arc<ServerConfig>) -> Result<NamedGroup, Error> {
+        let name = ServerName::try_from("a.test").unwrap();
+        let mut client = ClientConnection::new(Arc::new(client), name)?;
+        let mut server = ServerConnection::new(server)?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut bytes.as_slice()).unwrap();
+            server.process_new_packets()?;
+            bytes.clear();
+            server.write_tls(&mut bytes).unwrap();
+            client.read_tls(&mut bytes.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(client.negotiated_key_exchange_group().unwrap().name())
+    }
+
+    #[test]
+    fn post_quantum_clients_are_served() {
+        let opener = TlsOpener::new(InstanceCa::new("a", UnixTime::now()).unwrap()).unwrap();
+        let roots = certs::upstream_roots(certs::SystemRoots::Ignore, &[opener.ca().pem()]).unwrap();
+        for group in [aws_lc_rs::kx_group::X25519MLKEM768, aws_lc_rs::kx_group::SECP384R1] {
+            let groups: Vec<&'static dyn SupportedKxGroup> = vec![group];
+            let provider = CryptoProvider { kx_groups: groups, ..aws_lc_rs::default_provider() };
+            let client = ClientConfig::builder_with_provider(Arc::new(provider));
+            let client = client.with_safe_default_protocol_versions().unwrap();
+            let client = client.with_root_certificates(roots.clone()).with_no_client_auth();
+            let server = opener.config(&SubjectName::Dns("a.test".to_owned())).unwrap();
+            assert_eq!(agreed(client, server), Ok(group.name()));
+        }
+    }
 }

@@ -38,6 +38,7 @@ mod h2_mapping;
 mod handler_swap;
 mod handler_tools;
 mod handlers;
+mod handshakes;
 mod hello;
 mod hostile;
 mod house;

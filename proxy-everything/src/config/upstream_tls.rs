@@ -41,7 +41,8 @@ pub(super) fn upstream_tls(
 ) -> Result<Arc<UpstreamTls>, ConfigError> {
     let entries = &document.parsed.upstream_tls;
     let special = entries.iter().map(|entry| special(entry, roots, visible)).collect::<Result<_, _>>()?;
-    let usual = client(verifier(roots, Vec::new(), Unlisted::Accept).map_err(unusable)?, None);
+    let usual = verifier(roots, Vec::new(), Unlisted::Accept).map_err(unusable)?;
+    let usual = client(usual, None).map_err(unusable)?;
     Ok(Arc::new(UpstreamTls::new(usual, special, UpstreamTlsIndex::new(entries))))
 }
 
@@ -72,7 +73,8 @@ fn special(
         crls.extend(list);
     }
     let identity = entry.client_certificate.as_ref().map(|files| identity(files, visible)).transpose()?;
-    Ok(client(verifier(&roots, crls, entry.unlisted).map_err(unusable)?, identity))
+    let verifier = verifier(&roots, crls, entry.unlisted).map_err(unusable)?;
+    client(verifier, identity).map_err(unusable)
 }
 
 fn identity(files: &ClientCertificate, visible: &Visible) -> Result<CertifiedKey, ConfigError> {

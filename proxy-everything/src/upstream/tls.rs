@@ -12,10 +12,19 @@ use rustls::{
         VerifierBuilderError, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
+    crypto::{
+        CryptoProvider, SupportedKxGroup,
+        aws_lc_rs::{self, kx_group},
+    },
     pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio_rustls::TlsConnector;
+
+/// In the order of preference. What is recorded today shall not be read by the quantum computer of tomorrow; servers that do not know
+/// the first take one of the others, of which X25519 needs no further round.
+const KEY_EXCHANGES: [&dyn SupportedKxGroup; 4] =
+    [kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
 
 /// How TLS is spoken with every host.
 pub struct UpstreamTls {
@@ -52,14 +61,21 @@ pub fn verifier(
 }
 
 /// TLS 1.2 and 1.3 with servers that `verifier` accepts, as whoever `identity` says we are.
-pub fn client(verifier: Arc<WebPkiServerVerifier>, identity: Option<CertifiedKey>) -> ClientConfig {
+pub fn client(
+    verifier: Arc<WebPkiServerVerifier>,
+    identity: Option<CertifiedKey>,
+) -> Result<ClientConfig, Error> {
+    let kx_groups = KEY_EXCHANGES.to_vec();
+    let provider = CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
     // Nothing is left out: it asks the library's own verifier, and then some more.
     let verifier = Arc::new(Verifier(verifier));
-    let builder = ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier);
-    match identity {
+    let builder = builder.with_safe_default_protocol_versions()?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(match identity {
         Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         None => builder.with_no_client_auth(),
-    }
+    })
 }
 
 /// The library's verifier, which does not look at what servers staple.
@@ -111,5 +127,32 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certs::{InstanceCa, SubjectName, SystemRoots, upstream_roots};
+    use rustls::ServerConfig;
+
+    use super::*;
+    use crate::tls::tests::agreed;
+
+    #[test]
+    fn the_key_exchange_is_post_quantum_where_the_server_knows_it() {
+        let now = UnixTime::now();
+        let ca = InstanceCa::new("a", now).unwrap();
+        let roots = Arc::new(upstream_roots(SystemRoots::Ignore, &[ca.pem()]).unwrap());
+        let leaf = ca.issue(&SubjectName::Dns("a.test".to_owned()), now).unwrap();
+        for (groups, expected) in
+            [(KEY_EXCHANGES.to_vec(), 0), (vec![kx_group::SECP384R1, kx_group::X25519], 1)]
+        {
+            let provider = CryptoProvider { kx_groups: groups, ..aws_lc_rs::default_provider() };
+            let server = ServerConfig::builder_with_provider(Arc::new(provider));
+            let server = server.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+            let server = server.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&leaf.key))));
+            let client = client(verifier(&roots, Vec::new(), Unlisted::Accept).unwrap(), None).unwrap();
+            assert_eq!(agreed(client, Arc::new(server)), Ok(KEY_EXCHANGES[expected].name()));
+        }
     }
 }
