@@ -70,6 +70,7 @@ pub(crate) const H2_TALK: &str = concat!(
 pub(crate) const H2_UPSTREAM: &str = include_str!("../clients/h2_upstream.py");
 pub(crate) const H2_WEBSOCKET: &str = include_str!("../clients/h2_websocket.py");
 pub(crate) const HANDSHAKES: &str = include_str!("../clients/handshakes.py");
+pub(crate) const H2_WEBSOCKET_NODE: &str = include_str!("../clients/h2_websocket.js");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
 pub(crate) const IDLE: &str = include_str!("../clients/idle.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");

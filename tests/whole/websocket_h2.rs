@@ -7,11 +7,12 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::handlers::built_example;
-use crate::programs::{H2_WEBSOCKET, PYTHON};
+use crate::programs::{H2_WEBSOCKET, H2_WEBSOCKET_NODE, NODE, PYTHON};
 use crate::websocket::Server;
 
 for_each_user!(
     messages_of_every_kind,
+    another_client,
     without_tls,
     how_it_ends,
     a_denied_one_is_closed,
@@ -62,6 +63,23 @@ fn messages_of_every_kind(user: User) {
     assert!(record["bytesFromWorkload"].as_u64() > Some(1 << 20), "{record}");
     assert!(record["bytesToWorkload"].as_u64() > Some(1 << 20), "{record}");
     assert!(record["upstream"].is_string(), "{record}");
+}
+
+/// Which closes with a code of its own.
+fn another_client(user: User) {
+    let lab = Lab::new(user);
+    let mut server = Server::tls(&lab);
+    let url = format!("wss://{HOST}/echo");
+    let finished = lab
+        .run(&server.policy(ALLOW), &[])
+        .start(&[NODE, "-e", H2_WEBSOCKET_NODE, &url])
+        .finish_abrupt()
+        .ok();
+    assert_eq!(finished.stdout, "done\n");
+    assert_eq!([server.hear(), server.hear()], ["open -", "closed 4002"]);
+    let record = only_exchange(&finished);
+    let told = (&record["method"], &record["status"], &record["error"]);
+    assert_eq!(told, (&"GET".into(), &101.into(), &Value::Null), "{record}");
 }
 
 fn without_tls(user: User) {
