@@ -62,7 +62,7 @@ const MAX_STREAMS: u32 = 128;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
 const MAX_HEADERS: usize = 128;
-const MAX_HTTP1_BUFFER: usize = 256 * 1024;
+const MAX_HTTP1_BUFFER: usize = 128 * 1024;
 /// Flow-control windows of HTTP/2: what one stream, and one connection, may have under way.
 const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;

@@ -117,7 +117,7 @@ impl Upstream {
         if let Some(UpstreamAddress(address)) = response.extensions().get() {
             notes.reached(*address);
         }
-        if let Some(fault) = framing::fault(&response).or(interim.fault()) {
+        if let Some(fault) = framing::fault(&response).or_else(|| interim.fault()) {
             if let Some(end) = response.extensions().get::<UpstreamEnd>() {
                 end.now();
             }
