@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    Denial, Document, HandlerSource, Overrides, Policy, Reason, Secret, StoreSource, Upgrade, Verdict,
+    Denial, Document, HandlerSource, Overrides, Policy, Reason, Secret, StoreSource, Upgrade, UpstreamTls,
+    Verdict,
 };
 use witness::{Witness, witnesses};
 
@@ -177,12 +178,17 @@ fn keys(old: &Document, new: &Document) -> Vec<Difference> {
         ("resolve", old.resolve == new.resolve),
         ("dns", old.dns == new.dns),
         ("upstreamRoots", old.upstream_roots == new.upstream_roots),
+        ("upstreamTls", spelled(old).eq(spelled(new))),
     ] {
         if !same {
             say(format!("{key} is another"));
         }
     }
     found
+}
+
+fn spelled(document: &Document) -> impl Iterator<Item = Value> {
+    document.upstream_tls.iter().map(UpstreamTls::to_json)
 }
 
 fn changed<V, T: PartialEq>(

@@ -18,6 +18,7 @@ mod source;
 mod store;
 mod template;
 mod unseen;
+mod upstream_tls;
 mod wasm;
 mod whole;
 
@@ -50,6 +51,7 @@ pub(crate) use whole::program;
 
 pub use store::{StoreKind, StoreSource};
 pub use template::{InstanceFacts, InstanceText, InstanceTextError, Template, TemplatePart};
+pub use upstream_tls::{ClientCertificate, Unlisted, UpstreamTls, UpstreamTlsIndex};
 pub use wasm::{ComponentSource, ContentHash, OnError, RateLimit, WasmSource};
 
 use source::Source;
@@ -93,6 +95,8 @@ pub struct Document {
     pub dns: Dns,
     /// PEM files with certificates that an upstream's chain may end in, beside the public ones.
     pub upstream_roots: Vec<PathBuf>,
+    /// How TLS is spoken with hosts for which it is not the usual; no pattern is there twice.
+    pub upstream_tls: Vec<UpstreamTls>,
     /// Deadlines and bounds.
     pub limits: Limits,
 }

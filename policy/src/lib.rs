@@ -48,12 +48,13 @@ pub use decision::{
 };
 pub use diff::{Change, Diff, Difference, diff};
 pub use document::{
-    Answer, AwsSource, BasicSource, ClientAuth, CommandSource, Compat, ComponentSource, ContentHash, Dns,
-    DnsType, Document, Enforcement, Entry, GithubAppSource, HandlerSource, HmacAlgorithm, HmacEncoding,
-    HmacPart, HmacSource, InjectSource, InstanceFacts, InstanceText, InstanceTextError, JwtAlgorithm,
-    JwtBearerSource, Limits, OAuth2Source, OnError, Origin, Part, Place, Placeholder, PlaceholderLook,
-    Preset, RateLimit, RedisSource, ResolveEntry, ResolveTarget, Route, Secret, SecretSource, SignSource,
-    StoreKind, StoreSource, Template, TemplatePart, Upgrade, VaultAuth, VaultSource, WasmSource, presets,
+    Answer, AwsSource, BasicSource, ClientAuth, ClientCertificate, CommandSource, Compat, ComponentSource,
+    ContentHash, Dns, DnsType, Document, Enforcement, Entry, GithubAppSource, HandlerSource, HmacAlgorithm,
+    HmacEncoding, HmacPart, HmacSource, InjectSource, InstanceFacts, InstanceText, InstanceTextError,
+    JwtAlgorithm, JwtBearerSource, Limits, OAuth2Source, OnError, Origin, Part, Place, Placeholder,
+    PlaceholderLook, Preset, RateLimit, RedisSource, ResolveEntry, ResolveTarget, Route, Secret,
+    SecretSource, SignSource, StoreKind, StoreSource, Template, TemplatePart, Unlisted, Upgrade, UpstreamTls,
+    UpstreamTlsIndex, VaultAuth, VaultSource, WasmSource, presets,
 };
 pub use fault::Fault;
 pub use host::{CanonicalHost, HostError};

@@ -257,6 +257,12 @@ mod tests {
         "limits: { connectTimeoutMs: 0 }",
         "limits: { connectTimeout: 1 }",
         "dns: { types: [ANY] }",
+        "upstreamTls: { hosts: a.test }",
+        "upstreamTls: [{ hosts: a.test }]",
+        "upstreamTls: [{ roots: [a], crls: [b] }]",
+        "upstreamTls: [{ hosts: a.test, roots: [] }]",
+        "upstreamTls: [{ hosts: a.test, clientCertificate: { key: k } }]",
+        "upstreamTls: [{ hosts: a.test, crls: c, requireStatus: 1 }]",
     ];
 
     #[test]

@@ -11,6 +11,7 @@ mod roots;
 mod scripts;
 mod stores;
 mod trusted;
+mod upstream_tls;
 
 use std::{
     collections::BTreeMap,
@@ -206,9 +207,10 @@ impl Generation {
         let tails = scripts::tails(&document.parsed, &handling.named, surroundings.queues)?;
         let resolver = Resolver::new(&document.parsed, &limits, Arc::clone(surroundings.bounds));
         let rules = Rules { generation: number, policy, resolver };
-        let elsewhere = load::elsewhere(&document, &limits, &rules, &roots);
+        let tls = upstream_tls::upstream_tls(&document, &roots, surroundings.visible)?;
+        let elsewhere = load::elsewhere(&document, &limits, &rules, &tls);
         let in_force = surroundings.in_force.clone();
-        let upstream = Upstream::new(rules.clone(), in_force, roots, limits.clone());
+        let upstream = Upstream::new(rules.clone(), in_force, tls, limits.clone());
         Ok(Self { rules, document, overrides, limits, handling, credentials, tails, upstream, elsewhere })
     }
 

@@ -2,6 +2,7 @@
 //! status, reason word, sentence. The reason words are the audit line's `error` too; docs/errors.md lists them. Secrets and
 //! handlers' own texts never get here.
 
+mod grpc;
 mod problem;
 mod upstream;
 
@@ -10,6 +11,7 @@ use policy::{AddressRefusal, Answer, Denial, HostError, Policy, Reason};
 
 use crate::http::strict::Fault;
 
+pub use grpc::Tongue;
 pub use problem::refusal;
 pub use upstream::{TlsFault, UpstreamError};
 
@@ -31,6 +33,9 @@ pub enum ConnectionError {
     /// HTTP that cannot be parsed, or a limit of the protocol that was crossed.
     #[error("HTTP from the workload: {0}")]
     Http(hyper::Error),
+    /// More frames of HTTP/2 than could be of use.
+    #[error("a flood of HTTP/2 frames from the workload")]
+    Flood,
     /// The socket failed.
     #[error("workload socket: {0}")]
     Workload(std::io::Error),
@@ -54,6 +59,7 @@ impl ConnectionError {
             Self::HandshakeTimeout => "workload_tls_timeout",
             Self::Certificate(_) => "workload_tls_name",
             Self::Http(_) => "workload_http",
+            Self::Flood => "workload_flood",
             Self::Workload(_) => "workload_socket",
             Self::Upstream(error) => error.kind(),
             Self::Idle => "idle",

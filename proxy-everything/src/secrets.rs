@@ -20,6 +20,7 @@ mod visible;
 use std::sync::Arc;
 
 pub use declared::{files, variables};
+pub use file::text as secret_text;
 pub use open::{Opened, Slots, Surroundings};
 pub use slot::Slot;
 pub use visible::Visible;

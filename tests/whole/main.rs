@@ -12,12 +12,15 @@
 )]
 
 mod admin;
+mod again;
 mod attach;
 mod attacks;
 mod ca;
+mod certificates;
 mod client;
 mod clients;
 mod compat;
+mod compatibility;
 mod credentials;
 mod dns;
 mod docs;
@@ -29,6 +32,9 @@ mod framing;
 #[path = "../../handlers/tests/support/guests.rs"]
 mod guests;
 mod grants;
+mod grpc;
+mod h2;
+mod h2_mapping;
 mod handler_swap;
 mod handler_tools;
 mod handlers;
@@ -36,6 +42,7 @@ mod hello;
 mod hostile;
 mod house;
 mod http1;
+mod idle;
 mod keeper;
 mod lifecycle;
 mod nft;
@@ -64,3 +71,4 @@ mod upstream;
 mod verdicts;
 mod watch;
 mod websocket;
+mod websocket_h2;

@@ -69,6 +69,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("stores: { s: { memory: {} } }", "stores: { s: { file: s } }", "~ store s is another"),
     ("tail: [w]", "", "~ tail is another"),
     ("", "resolve: { a.test: 127.0.0.1 }", "~ resolve is another"),
+    ("", "upstreamTls: [{ hosts: a.test, roots: [a] }]", "~ upstreamTls is another"),
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, AwsSource, BasicSource, Compat, ComponentSource, Dns, Document, Enforcement, Entry,
     HandlerSource, InjectSource, OnError, RateLimit, ResolveEntry, ResolveTarget, Route, SignSource,
-    StoreSource, Template, Upgrade, WasmSource,
+    StoreSource, Template, Upgrade, UpstreamTls, WasmSource,
 };
 use crate::Condition;
 
@@ -108,6 +108,9 @@ impl Document {
             "upstreamRoots",
             (!self.upstream_roots.is_empty()).then(|| json!(self.upstream_roots).to_string()),
         );
+        let upstream_tls =
+            || self.upstream_tls.iter().map(UpstreamTls::to_json).collect::<Value>().to_string();
+        say("upstreamTls", (!self.upstream_tls.is_empty()).then(upstream_tls));
         say("limits", some(object(self.limits.changed().map(|(name, number)| (name, json!(number))))));
         object(keys)
     }

@@ -17,7 +17,7 @@ use super::{
     secret::{self, Declared, SecretWords, StoreSort},
     source::{Entries, RouteWords, Source, Word, Words},
     store::{StoreWords, Stores, stores},
-    unseen,
+    unseen, upstream_tls,
     wasm::Names,
     whole::{self, Places, tail},
 };
@@ -78,6 +78,12 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
         resolve: resolve(earlier.resolve, source.resolve)?,
         dns: Dns::read(source.dns, earlier.dns)?,
         upstream_roots: join(earlier.upstream_roots, roots),
+        upstream_tls: upstream_tls::read(
+            earlier.upstream_tls,
+            source.upstream_tls,
+            rules.strict(),
+            part.base,
+        )?,
         limits: earlier.limits.read(source.limits)?,
         tail: tail(earlier.tail, source.tail, &handlers)?,
         handlers,

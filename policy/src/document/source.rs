@@ -16,7 +16,8 @@ use serde_json::Value;
 use serde_saphyr::{Error, Spanned};
 
 use super::{
-    inject::BasicWords, secret::SecretWords, sign::SignWords, store::StoreWords, wasm::RateLimitWords,
+    inject::BasicWords, secret::SecretWords, sign::SignWords, store::StoreWords,
+    upstream_tls::UpstreamTlsWords, wasm::RateLimitWords,
 };
 use crate::{
     Fault,
@@ -55,6 +56,7 @@ pub(crate) struct Source {
     pub(crate) resolve: Entries<Words>,
     pub(crate) dns: DnsWords,
     pub(crate) upstream_roots: Vec<Word>,
+    pub(crate) upstream_tls: Vec<UpstreamTlsWords>,
     pub(crate) limits: Entries<Spanned<u32>>,
 }
 

@@ -47,6 +47,7 @@ impl Document {
         odd.outbound();
         odd.unseen();
         odd.resolve();
+        odd.upstream_tls();
         odd.handlers();
         odd.secrets();
         odd.stores();
@@ -199,6 +200,16 @@ impl<'a> Odd<'a> {
             if let Some(label) = self.refused(&pattern) {
                 let message = format!("`{pattern}` under `resolve` is never looked up: {label} refuses it");
                 self.found.push(Warning { origin: None, message, suggestion: None });
+            }
+        }
+    }
+
+    fn upstream_tls(&mut self) {
+        for host in self.document.upstream_tls.iter().flat_map(|entry| &entry.hosts) {
+            if let Some(label) = self.refused(&host.pattern) {
+                let message =
+                    format!("`{}` under `upstreamTls` is never reached: {label} refuses it", host.pattern);
+                self.say(host, message, None);
             }
         }
     }

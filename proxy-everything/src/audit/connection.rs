@@ -33,6 +33,11 @@ impl ConnectionTrail {
         &self.record
     }
 
+    /// What has passed so far.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
     /// Where the workload wanted to go.
     pub fn destination(&self) -> SocketAddr {
         self.record.destination
@@ -72,11 +77,6 @@ impl ConnectionTrail {
     /// Where its bytes were passed on to.
     pub fn upstream(&mut self, address: SocketAddr) {
         self.record.upstream = Some(address);
-    }
-
-    /// Its socket is to be reset when it is dropped.
-    pub fn cut_off(&self) {
-        self.traffic.cut_off();
     }
 
     /// It failed before it came to an orderly end.

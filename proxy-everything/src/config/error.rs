@@ -59,6 +59,14 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// How TLS is spoken with some hosts.
+    #[error("upstreamTls: {}{reason}", .path.as_ref().map(|path| format!("cannot use {}: ", path.display())).unwrap_or_default())]
+    UpstreamTls {
+        /// The file, if one is at fault.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        reason: String,
+    },
     /// The roots that upstreams are verified against.
     #[error("upstreamRoots: {0}")]
     Roots(certs::CertError),

@@ -1,7 +1,7 @@
 //! Making the parts of a generation: handler chains with their secrets, and the upstream pool with its roots. Receives a parsed
-//! document, hands on what exchanges use. Of all the configuration's modules only this one reads files.
+//! document, hands on what exchanges use.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use handlers::{Chain, Deny, Handler, Kind, Named, Respond, Secret};
@@ -12,11 +12,12 @@ use rustls::RootCertStore;
 use super::{
     Bound, ConfigError, Document, Elsewhere, Limits, Scripts, Surroundings,
     inject::{header_name, header_value, inject, sign},
+    upstream_tls,
 };
 use crate::{
     in_force::{InForce, Rules},
     secrets,
-    upstream::Upstream,
+    upstream::{Upstream, UpstreamTls},
 };
 
 /// What handles requests.
@@ -78,12 +79,8 @@ pub(super) fn roots(
     document: &Document,
     surroundings: Surroundings<'_>,
 ) -> Result<Arc<RootCertStore>, ConfigError> {
-    let files: Result<Vec<String>, _> = document
-        .parsed
-        .upstream_roots
-        .iter()
-        .map(|path| read(path, |path| fs::read_to_string(path)))
-        .collect();
+    let files: Result<Vec<String>, _> =
+        document.parsed.upstream_roots.iter().map(|path| upstream_tls::read(path)).collect();
     surroundings.roots.with(files?).map_err(ConfigError::Roots)
 }
 
@@ -92,7 +89,7 @@ pub(super) fn elsewhere(
     document: &Document,
     limits: &Limits,
     rules: &Rules,
-    roots: &Arc<RootCertStore>,
+    tls: &Arc<UpstreamTls>,
 ) -> BTreeMap<String, Elsewhere> {
     let way = |(name, source): (&String, &HandlerSource)| {
         let HandlerSource::Wasm(wasm) = source else { return None };
@@ -104,7 +101,7 @@ pub(super) fn elsewhere(
         let in_force = InForce::default();
         in_force.replace(rules.clone());
         let policy = Arc::clone(&rules.policy);
-        let upstream = Upstream::new(rules, in_force, Arc::clone(roots), limits.clone());
+        let upstream = Upstream::new(rules, in_force, Arc::clone(tls), limits.clone());
         Some((name.clone(), Elsewhere { policy, upstream, holds_secrets: !wasm.secrets.is_empty() }))
     };
     document.parsed.handlers.iter().filter_map(way).collect()

@@ -7,7 +7,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use policy::{Answer, Policy};
 use serde::Serialize;
 
-use super::{ExchangeError, UpstreamError};
+use super::{
+    ExchangeError, UpstreamError,
+    grpc::{self, Tongue},
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,11 +39,12 @@ fn is_policys(error: &ExchangeError) -> bool {
     matches!(error, ExchangeError::Denied(_) | ExchangeError::Upstream(UpstreamError::Revoked))
 }
 
-/// What the request `request_id` is told of `error`: what `policy` says to such a request, or else a problem.
-pub fn refusal(error: &ExchangeError, request_id: &str, policy: &Policy) -> Response<Body> {
-    match error.answer(policy) {
-        Some(answer) => custom(answer),
-        None => problem(error, request_id),
+/// What the request `request_id` is told of `error`: what `policy` says to such a request, or else a problem, in its `tongue`.
+pub fn refusal(error: &ExchangeError, request_id: &str, policy: &Policy, tongue: Tongue) -> Response<Body> {
+    match (error.answer(policy), tongue) {
+        (Some(answer), _) => custom(answer),
+        (None, Tongue::Grpc(kind)) => grpc::refusal(error, request_id, kind),
+        (None, Tongue::Http) => problem(error, request_id),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 
 use handlers::{credentials::CodingError, sign::SignError};
 use http::StatusCode;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::{dns::NameRefusal, upstream::LookupError};
 
@@ -62,8 +62,8 @@ pub enum UpstreamError {
     /// The response did not begin in time.
     #[error("the upstream did not answer in time")]
     HeadTimeout,
-    /// It switched to a protocol that it was not asked for.
-    #[error("the upstream switched to a protocol that it was not asked for")]
+    /// It switched to a protocol that it was not asked for, or did not where there is no other answer.
+    #[error("the upstream did not switch to the protocol that it was asked for")]
     Upgrade,
     /// Two readers would find different ends of its response, or it does not come to one.
     #[error("the upstream's response cannot be told from what follows it: {0}")]
@@ -151,6 +151,14 @@ pub enum TlsFault {
     /// It was revoked.
     #[error("its certificate was revoked")]
     Revoked,
+    /// Whether it was revoked is not known, and must be.
+    #[error(
+        "whether its certificate was revoked cannot be told: there is no current list or stapled response"
+    )]
+    StatusUnknown,
+    /// The server wants to know who we are, and does not take what it was told.
+    #[error("it wants a client certificate, or another one ({0}); see upstreamTls")]
+    ClientCertificate(String),
     /// Anything else about the certificate.
     #[error("its certificate is not acceptable: {0}")]
     Certificate(String),
@@ -167,16 +175,43 @@ impl TlsFault {
             Self::Untrusted => "upstream_tls_untrusted",
             Self::WrongName => "upstream_tls_wrong_name",
             Self::Revoked => "upstream_tls_revoked",
+            Self::StatusUnknown => "upstream_tls_status_unknown",
+            Self::ClientCertificate(_) => "upstream_tls_client_certificate",
             Self::Certificate(_) => "upstream_tls_certificate",
             Self::Handshake(_) => "upstream_tls_handshake",
         }
     }
 }
 
+impl TlsFault {
+    /// From an alert that servers send about clients' certificates and nothing else.
+    pub fn of_our_certificate(error: &io::Error) -> Option<Self> {
+        use AlertDescription::*;
+        let Some(rustls::Error::AlertReceived(alert)) = in_tls(error) else { return None };
+        let is_about_it = matches!(
+            alert,
+            BadCertificate
+                | UnsupportedCertificate
+                | CertificateRevoked
+                | CertificateExpired
+                | CertificateUnknown
+                | UnknownCA
+                | CertificateRequired
+        );
+        is_about_it.then(|| Self::ClientCertificate(format!("{alert:?}")))
+    }
+}
+
+fn in_tls(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 impl From<io::Error> for TlsFault {
     fn from(error: io::Error) -> Self {
-        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let Some(rustls::Error::InvalidCertificate(fault)) = fault else {
+        if let Some(fault) = Self::of_our_certificate(&error) {
+            return fault;
+        }
+        let Some(rustls::Error::InvalidCertificate(fault)) = in_tls(&error) else {
             return Self::Handshake(error.to_string());
         };
         match fault {
@@ -187,6 +222,9 @@ impl From<io::Error> for TlsFault {
                 Self::WrongName
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::UnknownRevocationStatus
+            | CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => Self::StatusUnknown,
             CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
                 Self::Certificate("it is a CA's own certificate, not a server's".into())
             }

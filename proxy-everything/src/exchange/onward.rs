@@ -14,6 +14,7 @@ use crate::{
     fetch,
     in_force::Permit,
     instance::Instance,
+    upstream::Prior,
 };
 
 /// The end of every handler chain: the upstream, as this exchange's generation configures it.
@@ -23,6 +24,7 @@ pub(super) struct Onward {
     pub(super) notes: Arc<Notes>,
     pub(super) permit: Permit,
     pub(super) play: Arc<InPlay>,
+    pub(super) prior: Prior,
 }
 
 impl Onward {
@@ -38,7 +40,8 @@ impl Onward {
 
     async fn reach(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let request = self.play.complete(request, &self.notes).await?;
-        let sent = self.generation.upstream().send(request, &self.notes, self.play.within()).await;
+        let upstream = self.generation.upstream();
+        let sent = upstream.send(request, &self.notes, self.play.within(), self.prior).await;
         // Either may be found in the body, and what the connection says of that depends on its version.
         if self.notes.has_stray() {
             return Err(UpstreamError::PlaceholderElsewhere);

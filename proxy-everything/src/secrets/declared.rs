@@ -16,7 +16,7 @@ pub fn variables(document: &Document) -> BTreeSet<String> {
     document.secrets.values().filter_map(variable).collect()
 }
 
-/// The files that feed secrets of an instance, canonical where they exist.
+/// The files that feed secrets of an instance, and those with private keys of ours; canonical where they exist.
 pub fn files(document: &Document, who: &InstanceFacts<'_>) -> BTreeSet<PathBuf> {
     let file = |secret: &policy::Secret| {
         let path = match &secret.source {
@@ -28,7 +28,10 @@ pub fn files(document: &Document, who: &InstanceFacts<'_>) -> BTreeSet<PathBuf> 
             },
             _ => return None,
         };
-        Some(fs::canonicalize(&path).unwrap_or(path))
+        Some(path)
     };
-    document.secrets.values().filter_map(file).collect()
+    let identities = document.upstream_tls.iter().filter_map(|entry| entry.client_certificate.as_ref());
+    let keys = identities.map(|files| files.key.clone());
+    let all = document.secrets.values().filter_map(file).chain(keys);
+    all.map(|path| fs::canonicalize(&path).unwrap_or(path)).collect()
 }

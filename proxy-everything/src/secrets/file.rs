@@ -98,8 +98,8 @@ fn read(path: &Path, visible: &Visible) -> Result<(Zeroizing<Vec<u8>>, Option<Id
     Ok((bytes, is_settled.then_some(identity)))
 }
 
-/// The text of a file that proves who we are, read once.
-pub(super) fn text(path: &Path, visible: &Visible) -> Result<Zeroizing<String>, String> {
+/// The text of a file that proves who we are, read once; the workload must not see it.
+pub fn text(path: &Path, visible: &Visible) -> Result<Zeroizing<String>, String> {
     let (bytes, _) = read(path, visible)?;
     let text = str::from_utf8(&bytes).map_err(|_| format!("{}: it is not UTF-8", path.display()))?;
     Ok(Zeroizing::new(text.trim_end().to_owned()))

@@ -4,7 +4,6 @@
 
 use std::{
     future::Future,
-    io::ErrorKind,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -14,12 +13,12 @@ use std::{
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use policy::{Authority, Scheme, Tunnel};
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use super::{
-    LookupError,
+    LookupError, UpstreamTls, dial,
     stream::{Revoked, UpstreamStream},
 };
 use crate::{
@@ -48,14 +47,13 @@ enum Versions {
 struct Inner {
     rules: Rules,
     in_force: InForce,
-    tls: TlsConnector,
+    tls: Arc<UpstreamTls>,
     limits: Limits,
 }
 
 impl Connector {
-    pub(super) fn new(rules: Rules, in_force: InForce, roots: Arc<RootCertStore>, limits: Limits) -> Self {
-        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let inner = Inner { rules, in_force, tls: TlsConnector::from(Arc::new(tls)), limits };
+    pub(super) fn new(rules: Rules, in_force: InForce, tls: Arc<UpstreamTls>, limits: Limits) -> Self {
+        let inner = Inner { rules, in_force, tls, limits };
         Self { inner: Arc::new(inner), versions: Versions::Both, within: None }
     }
 
@@ -142,28 +140,23 @@ impl Inner {
         timeout(self.limits.connect(), connected).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }
 
-    /// Connects to the first of `addresses` that answers.
+    /// Connects to one of `addresses`; each attempt goes on only as long as the rules in force let it.
     async fn connect_tcp(
         &self,
         scheme: Option<Scheme>,
         authority: &Authority,
         addresses: &[SocketAddr],
     ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let mut last = UpstreamError::Connect(Arc::new(ErrorKind::AddrNotAvailable.into()));
-        for &address in addresses {
+        let connect = |address: SocketAddr| async move {
             let connected = async {
                 TcpStream::connect(address).await.map_err(|error| UpstreamError::Connect(Arc::new(error)))
             };
-            match self.in_force.hold(|rules| rules.may_dial(scheme, authority, address), connected).await {
-                Ok(stream) => {
-                    let _ = stream.set_nodelay(true);
-                    return Ok((stream, address));
-                }
-                Err(UpstreamError::Revoked) => return Err(UpstreamError::Revoked),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+            let allowed = |rules: &Rules| rules.may_dial(scheme, authority, address);
+            let stream = self.in_force.hold(allowed, connected).await?;
+            let _ = stream.set_nodelay(true);
+            Ok((stream, address))
+        };
+        dial::first(addresses, connect).await
     }
 
     async fn handshake(
@@ -181,7 +174,7 @@ impl Inner {
             Versions::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Versions::Http1 => vec![b"http/1.1".to_vec()],
         };
-        let tls = self.tls.with_alpn(alpn);
+        let tls = self.tls.connector(authority).with_alpn(alpn);
         let handshake = tls.connect(name.map_err(UpstreamError::Tls)?, tcp);
         let stream =
             timeout(self.limits.tls_handshake(), handshake).await.map_err(|_| UpstreamError::TlsTimeout)?;

@@ -7,11 +7,18 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use http::Extensions;
+use hyper_util::client::legacy::{
+    self,
+    connect::{Connected, Connection},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -19,26 +26,84 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// Ends the connection that a response came over: nobody knows what comes next on it. Found among the response's extensions.
-#[derive(Clone, Debug, Default)]
-pub(super) struct UpstreamEnd(Arc<Notify>);
+use crate::error::TlsFault;
 
-impl UpstreamEnd {
-    /// It is not used again, from now on.
-    pub(super) fn now(&self) {
-        self.0.notify_one();
-    }
+/// What is known of a connection: found among the extensions of the responses that came over it, and beside its errors.
+#[derive(Clone, Debug)]
+pub(super) struct Known(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    address: SocketAddr,
+    /// A response came over it.
+    has_answered: AtomicBool,
+    /// Something has come since something was sent.
+    is_heard: AtomicBool,
+    /// What the server said of our certificate when the handshake was over.
+    fault: OnceLock<TlsFault>,
+    /// It is not used again.
+    ends: Notify,
 }
 
-/// The address of the connection that a response came over; found among its extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct UpstreamAddress(pub SocketAddr);
+impl Known {
+    fn new(address: SocketAddr) -> Self {
+        let (has_answered, is_heard) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Facts { address, has_answered, is_heard, fault: OnceLock::new(), ends: Notify::new() }))
+    }
+
+    /// Of the connection that failed with an error, if there was one.
+    pub(super) fn of(error: &legacy::Error) -> Option<Self> {
+        let mut extensions = Extensions::new();
+        error.connect_info()?.get_extras(&mut extensions);
+        extensions.remove()
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// A response came over it.
+    pub(super) fn answers(&self) {
+        self.0.has_answered.store(true, Relaxed);
+    }
+
+    /// Ends it: nobody knows what comes next on it.
+    pub(super) fn ends(&self) {
+        self.0.ends.notify_one();
+    }
+
+    /// Whether it has answered before, and nothing has come since the last request was sent.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.0.has_answered.load(Relaxed) && !self.0.is_heard.load(Relaxed)
+    }
+
+    /// What the server said of our certificate when the handshake was over (RFC 8446, 4.4.2.4).
+    pub(super) fn fault(&self) -> Option<TlsFault> {
+        self.0.fault.get().cloned()
+    }
+
+    fn reads(&self, read: &Poll<io::Result<()>>, anything: bool) {
+        match read {
+            Poll::Ready(Ok(())) if anything => self.0.is_heard.store(true, Relaxed),
+            Poll::Ready(Err(error)) => {
+                if let Some(fault) = TlsFault::of_our_certificate(error) {
+                    let _ = self.0.fault.set(fault);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn writes(&self) {
+        self.0.is_heard.store(false, Relaxed);
+    }
+}
 
 /// One connection.
 pub struct UpstreamStream {
     transport: Transport,
-    address: SocketAddr,
-    end: UpstreamEnd,
+    known: Known,
     /// None once it is.
     revoked: Option<Revoked>,
 }
@@ -61,15 +126,15 @@ impl UpstreamStream {
     }
 
     fn new(transport: Transport, address: SocketAddr, revoked: Revoked) -> Self {
-        let end = UpstreamEnd::default();
-        let ended = Arc::clone(&end.0);
+        let known = Known::new(address);
+        let facts = Arc::clone(&known.0);
         let revoked = async move {
             tokio::select! {
                 () = revoked => {}
-                () = ended.notified() => {}
+                () = facts.ends.notified() => {}
             }
         };
-        Self { transport, address, end, revoked: Some(Box::pin(revoked)) }
+        Self { transport, known, revoked: Some(Box::pin(revoked)) }
     }
 
     /// An error once the connection is revoked; closing it resets it then, and what was not sent yet is not sent.
@@ -96,7 +161,7 @@ impl UpstreamStream {
 
 impl Connection for UpstreamStream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(UpstreamAddress(self.address)).extra(self.end.clone());
+        let connected = Connected::new().extra(self.known.clone());
         match &self.transport {
             Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 connected.negotiated_h2()
@@ -113,16 +178,20 @@ impl AsyncRead for UpstreamStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        match &mut self.transport {
+        let before = buffer.filled().len();
+        let read = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.known.reads(&read, buffer.filled().len() > before);
+        read
     }
 }
 
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.check(cx)?;
+        self.known.writes();
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write(cx, data),
@@ -135,6 +204,7 @@ impl AsyncWrite for UpstreamStream {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
+        self.known.writes();
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, data),

@@ -1,9 +1,7 @@
 //! Any bytes of an HTTP/1 connection, cut anywhere: no panic, the same verdict however they are cut, and every head that passes is read in the
 //! same way by the parser behind the gate. The first byte of the input says how the rest is cut.
-#![no_main]
 
 use http::Uri;
-use libfuzzer_sys::fuzz_target;
 use proxy_everything::http::strict::{Then, Walker};
 
 /// How many bytes passed, how many requests, and the fault.
@@ -22,7 +20,8 @@ fn verdict(bytes: &[u8], piece: usize) -> (usize, u64, Then) {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+/// How it is cut, and the bytes.
+pub(crate) fn run(input: &[u8]) {
     let Some((piece, bytes)) = input.split_first() else { return };
     let whole = verdict(bytes, bytes.len().max(1));
     assert_eq!(verdict(bytes, usize::from(*piece).max(1)), whole);
@@ -38,4 +37,4 @@ fuzz_target!(|input: &[u8]| {
     let lines = head.split(|byte| *byte == b'\n').filter(|line| *line != b"\r" && !line.is_empty()).count();
     assert_eq!(request.headers.len() + 1, lines);
     Uri::try_from(request.path.expect("a target")).expect("a target that the library takes");
-});
+}

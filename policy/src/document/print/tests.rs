@@ -12,7 +12,8 @@ fn nowhere(mut document: Document) -> Document {
         _ => None,
     });
     let bound = document.secrets.values_mut().filter_map(|secret| secret.hosts.as_mut());
-    let entries = entries.chain(fetched.flatten()).chain(bound.flatten());
+    let over_tls = document.upstream_tls.iter_mut().flat_map(|entry| &mut entry.hosts);
+    let entries = entries.chain(fetched.flatten()).chain(bound.flatten()).chain(over_tls);
     let routes = document.outbound_by_host.iter_mut().chain(&mut document.outbound);
     entries.chain(routes.map(|route| &mut route.entry)).for_each(|entry: &mut Entry| {
         entry.origin = Origin::Document { source: None, line: 0 };
@@ -83,6 +84,9 @@ secrets: { S: { env: S }, F: { file: /f } }
 resolve: { b.test: [127.0.0.1, "::1"], "a.test:443": ["[::1]:8443"], "[2001:db8::1]:80": "127.0.0.1:1" }
 dns: { servers: [192.0.2.53, "[2001:db8::53]:5353"], types: [TXT, CAA] }
 upstreamRoots: [/a.pem]
+upstreamTls:
+- { hosts: ['*.a.test', 10.0.0.0/8], roots: [/r.pem], clientCertificate: { certificate: /c.pem, key: /k.pem } }
+- { hosts: a.test:8443, crls: [/l.pem], requireStatus: true }
 limits: { connectTimeoutMs: 1, dnsNewNamesPerMinute: 7 }
 "#,
     );

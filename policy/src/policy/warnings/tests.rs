@@ -48,6 +48,10 @@ const ODD: &[(&str, &str)] = &[
     ("raw: ['a.test:22']\ndeniedHosts: [a.test]", "line 1: `a.test:22` lets nothing pass"),
     ("resolve: { a.test: 127.0.0.1 }\ndeniedHosts: [a.test]", "`a.test` under `resolve` is never looked up"),
     (
+        "upstreamTls: [{ hosts: a.test, roots: [a] }]\ndeniedHosts: [a.test]",
+        "line 1: `a.test` under `upstreamTls` is never reached: deniedHosts[0] a.test (line 2) refuses it",
+    ),
+    (
         "allowedHosts:\n- '*.test'\n- '*.a.test'",
         "line 3: `*.a.test` adds nothing: allowedHosts[0] *.test (line 2) allows",
     ),
