@@ -20,7 +20,7 @@ pub struct LeafCache {
 }
 
 impl LeafCache {
-    /// A cache that never holds more than `capacity` leaves. One takes about 2 KiB.
+    /// A cache that never holds more than `capacity` leaves. One takes about 1.3 kB.
     pub fn new(capacity: NonZeroUsize) -> Self {
         Self { capacity, leaves: Mutex::default() }
     }

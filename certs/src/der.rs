@@ -17,14 +17,14 @@ pub(crate) struct Elements<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Elements<'a> {
     /// What is in the next element, if it has this tag; whatever it is, it is taken.
-    pub(crate) fn expect(&mut self, tag: u8) -> Option<Elements<'a>> {
+    pub(crate) fn expect(&mut self, tag: u8) -> Option<Self> {
         let (found, content) = self.next()?;
-        (found == tag).then_some(Elements(content))
+        (found == tag).then_some(Self(content))
     }
 
     /// The first element from here on that has this tag.
-    pub(crate) fn find(&mut self, tag: u8) -> Option<Elements<'a>> {
-        Iterator::find(self, |(found, _)| *found == tag).map(|(_, content)| Elements(content))
+    pub(crate) fn find(&mut self, tag: u8) -> Option<Self> {
+        Iterator::find(self, |(found, _)| *found == tag).map(|(_, content)| Self(content))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     socket::WorkloadSocket,
 };
 
-/// Leaves kept, about 2 KiB each: a crawler's hosts, so that going through them in turn does not mint each anew.
+/// Leaves kept, 1.3 kB each: as many as the hosts of a crawler, so that going through them in turn does not mint each anew.
 const LEAVES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(16_383);
 /// TLS 1.2 sessions kept for resumption; TLS 1.3 uses tickets.
 const SESSIONS: usize = 1024;

@@ -164,7 +164,7 @@ def key_pem(key):
     ).decode()
 
 
-ROOT, RSA_ROOT = Ca("root"), Ca("RSA root", key=RSA)
+ROOT, RSA_ROOT, OLD_ROOT = Ca("root"), Ca("RSA root", key=RSA), Ca("old root", begins=-9 * DAY, ends=-DAY)
 STRANGER, LISTED = Ca("stranger"), Ca("listed")
 MIDDLE = Ca("middle", ROOT)
 CASES, CONTEXTS, RECEIVED, RESOLVE = [], {}, {}, {}
@@ -202,6 +202,7 @@ def good():
     case("RSA-PSS signature", "ok", NAMED, RSA_ROOT, algorithm="rsa-pss")
     case("intermediate", "ok", NAMED, MIDDLE)
     case("chain with a stranger in it", "ok", NAMED, MIDDLE, more=[STRANGER.der])
+    case("expired root", "ok", NAMED, OLD_ROOT)
     case("several names", "ok", [san(dns("other.test"), address("192.0.2.1"), dns("several-names.c.test"))])
     case("upper case", "ok", [san(dns("UPPER-CASE.C.TEST"))])
     case("other kinds of name", "ok", [san(tlv(0x81, b"a@b.test"), tlv(0x86, b"x://y"), dns("other-kinds-of-name.c.test"))])
@@ -446,7 +447,7 @@ identities()
 STAPLING = staples()
 port = listen(CONTEXTS)
 RESOLVE.update({f"{host}:443": f"127.0.0.1:{port}" for host in CONTEXTS})
-write("roots.pem", pem(ROOT.der, RSA_ROOT.der))
+write("roots.pem", pem(ROOT.der, RSA_ROOT.der, OLD_ROOT.der))
 write("listed.pem", listed)
 print(json.dumps({"cases": CASES, "resolve": RESOLVE}), flush=True)
 sys.stdin.read()

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -59,8 +59,9 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
     };
     let answer = source.answer.as_ref().map(Answer::read).transpose()?.map(Arc::new);
     let outbound = source.outbound.map(|words| catch_all(words, &mut rules, &handlers)).transpose()?;
-    let roots = source.upstream_roots.into_iter().map(|word| text("file name", word));
-    let roots: Vec<_> = roots.map(|path| path.map(|path| part.base.join(path))).collect::<Result<_, _>>()?;
+    let roots = source.upstream_roots.into_iter().map(|word| file(word, part.base));
+    let roots = roots.collect::<Result<_, _>>()?;
+    let over_tls = upstream_tls::read(earlier.upstream_tls, source.upstream_tls, rules.strict(), part.base)?;
     let document = Document {
         compat,
         denied_hosts: join(earlier.denied_hosts, rules.list(source.denied_hosts, denied_entry)?),
@@ -78,12 +79,7 @@ pub(super) fn document(earlier: Document, source: Source, part: &Part<'_>) -> Re
         resolve: resolve(earlier.resolve, source.resolve)?,
         dns: Dns::read(source.dns, earlier.dns)?,
         upstream_roots: join(earlier.upstream_roots, roots),
-        upstream_tls: upstream_tls::read(
-            earlier.upstream_tls,
-            source.upstream_tls,
-            rules.strict(),
-            part.base,
-        )?,
+        upstream_tls: over_tls,
         limits: earlier.limits.read(source.limits)?,
         tail: tail(earlier.tail, source.tail, &handlers)?,
         handlers,
@@ -238,6 +234,11 @@ pub(super) fn text(kind: &str, word: Word) -> Result<String, Fault> {
         return Err(Fault::new(word.referenced.into(), format!("the {kind} is empty or holds a NUL")));
     }
     Ok(word.value)
+}
+
+/// A file that a document names, from the folder where its relative paths start.
+pub(super) fn file(word: Word, base: &Path) -> Result<PathBuf, Fault> {
+    text("file name", word).map(|name| base.join(name))
 }
 
 fn resolve(earlier: Vec<ResolveEntry>, entries: Entries<Words>) -> Result<Vec<ResolveEntry>, Fault> {

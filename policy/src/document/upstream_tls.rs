@@ -15,7 +15,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     Entry,
-    read::text,
+    read::file,
     rule::Rules,
     source::{Word, Words, some},
 };
@@ -109,7 +109,7 @@ impl UpstreamTls {
         }
         let host = |word: Word| host(&word, seen, rules);
         let hosts = words.hosts.list.into_iter().map(host).collect::<Result<Vec<_>, _>>()?;
-        let file = |word| text("file name", word).map(|name| base.join(name));
+        let file = |word| file(word, base);
         let files = |words: Option<Words>| match words {
             Some(words) if words.list.is_empty() => Err(Fault::new(words.at, "no file is named")),
             Some(words) => words.list.into_iter().map(file).collect(),
