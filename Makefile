@@ -15,10 +15,10 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 build: setup ## target/release/proxy-everything
 	$(CARGO) build --profile $(PROFILE) -p proxy-everything
@@ -27,13 +27,26 @@ demo: build ## the main job, shown and checked, with no internet
 	$(CARGO) build --profile $(PROFILE) -p tests --bin demo
 	PROXY_EVERYTHING_BIN=target/$(FOLDER)/proxy-everything target/$(FOLDER)/demo
 
-test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio lint ## everything that CI runs
+test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target/token-servers target/python-tools target/verdaccio target/grpc-python target/grpc-node lint ## everything that CI runs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
+	tools/fuzz 60
+
+FUZZ_SECONDS ?= 1800
+FUZZ_TARGETS ?=
+
+fuzz: setup ## any bytes for whatever reads what workloads send, for FUZZ_SECONDS each (1800), or only for FUZZ_TARGETS
+	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 test-vault: setup-test target/rusty-vault ## secrets from another's Vault, which takes minutes to build
 	$(CARGO) test --workspace --lib --features proxy-everything/rusty-vault -- rusty_vault
+
+.PHONY: test-h2spec
+test-h2spec: setup-test ## another's conformance tests of HTTP/2, whose program must be given: H2SPEC=/path/to/h2spec
+	@[ -x "$(H2SPEC)" ] || { echo 'h2spec is in no package registry: build it, and say H2SPEC=/path/to/h2spec' >&2; exit 64; }
+	$(CARGO) build --workspace --all-targets
+	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/h2spec "$(H2SPEC)"
 
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide
@@ -120,12 +133,21 @@ target/verdaccio: setup-test
 	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund && mv $@.part $@; }
 	rm -rf $@.part
 
+# Two of gRPC's own libraries; that for Python has the server, too.
+target/grpc-python: setup-test
+	$@/bin/python -c 'import grpc' 2>/dev/null || { python3 -m venv $@ && $@/bin/pip install -q grpcio==1.85.1; }
+
+target/grpc-node: setup-test
+	[ -d $@ ] || { npm install --prefix $@.part --ignore-scripts --no-audit --no-fund @grpc/grpc-js@1.14.7 && mv $@.part $@; }
+	rm -rf $@.part
+
 # Another's Vault. It is no part of the product, and its TLS is none of ours.
 target/rusty-vault:
 	@tools/install build vault
 	[ -x $@/bin/rvault ] || $(CARGO) install --locked --version 0.2.1 --root $@ --target-dir target/rusty-vault-build rusty_vault
 
 include handlers/languages.mk
+include tests/compatibility/clients.mk
 
 setup: ## installs what building needs: a compiler, libnftnl, libmnl
 	@tools/install build

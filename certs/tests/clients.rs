@@ -1,5 +1,5 @@
 //! Real clients against real leaves: `openssl verify -x509_strict`, curl, Python with the strict flags
-//! that are its default from 3.13 on, and Node.
+//! that are its default from 3.13 on, Node, and Java's keytool for its store.
 //!
 //! A rustls server on a loopback port presents each leaf; each client, given only the CA's PEM, must
 //! accept it for its own name and refuse it for another name and under another CA. The clients are
@@ -27,6 +27,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 const CURL: &str = "/usr/bin/curl";
+const KEYTOOL: &str = "/usr/bin/keytool";
 const NODE: &str = "/usr/bin/node";
 const OPENSSL: &str = "/usr/bin/openssl";
 const PYTHON: &str = "/usr/bin/python3";
@@ -200,4 +201,24 @@ fn hello(config: &Arc<ServerConfig>, mut socket: TcpStream) -> std::io::Result<(
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")?;
     stream.conn.send_close_notify();
     stream.flush()
+}
+
+/// Its fingerprint is that of the CA, the digest of the store is right, and what is no certificate is not in it.
+#[test]
+fn java_reads_its_own_store() {
+    let bench = Bench::new();
+    let odd = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let bundle = format!("{odd}{}", bench.ca.pem());
+    fs::write(bench.file("cacerts"), certs::java_trust_store(&bundle)).unwrap();
+    let told = Command::new(KEYTOOL)
+        .args(["-list", "-rfc", "-storepass", "changeit", "-keystore"])
+        .arg(bench.file("cacerts"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&told.stdout).replace("\r\n", "\n");
+    assert!(told.status.success() && text.contains("contains 1 entry"), "{text}");
+    let base64 = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    let (_, found) = text.split_once("-----BEGIN CERTIFICATE-----").unwrap();
+    let (found, _) = found.split_once("-----END").unwrap();
+    assert_eq!(base64(found), base64(bench.ca.pem()));
 }

@@ -8,6 +8,6 @@ mod log;
 mod record;
 
 pub use connection::ConnectionTrail;
-pub use exchange::{ExchangeTrail, Notes};
+pub use exchange::{ExchangeTrail, Notes, Sent};
 pub use log::{AuditLog, Tally, Target};
 pub use record::{Decision, Kind, Protocol, Record, SecretUse, Stray, Used, rfc3339};

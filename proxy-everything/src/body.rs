@@ -19,8 +19,9 @@ use http_body_util::BodyExt;
 use tokio::time::{Sleep, sleep};
 
 use crate::{
-    audit::{ExchangeTrail, Notes},
+    audit::{ExchangeTrail, Notes, Sent},
     error::UpstreamError,
+    http::Turn,
     in_force::Permit,
 };
 
@@ -36,15 +37,21 @@ where
 {
     let count = Count::FromWorkload(Sending(notes));
     let lease = Lease::new((!http_body::Body::is_end_stream(&body)).then(|| permit.apart()));
-    Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
+    Passing { body, count, idle: Idle::new(idle), lease, turn: None }.boxed_unsync()
 }
 
 /// Wraps the body of a response: counts what the workload is given, and ends the trail. What the proxy says by itself needs no
-/// permit.
-pub fn response(body: Body, trail: ExchangeTrail, idle: Duration, permit: Option<Permit>) -> Body {
+/// permit. `turn` hears of its going on.
+pub fn response(
+    body: Body,
+    trail: ExchangeTrail,
+    idle: Duration,
+    permit: Option<Permit>,
+    turn: Option<Arc<Turn>>,
+) -> Body {
     let count = Count::ToWorkload(Box::new(trail));
     let lease = Lease::new(permit.filter(|_| !http_body::Body::is_end_stream(&body)));
-    Passing { body, count, idle: Idle::new(idle), lease }.boxed_unsync()
+    Passing { body, count, idle: Idle::new(idle), lease, turn }.boxed_unsync()
 }
 
 /// Notes, when it is dropped with its body, that the request has been sent.
@@ -52,7 +59,7 @@ struct Sending(Arc<Notes>);
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let _ = self.0.sent.set(());
+        let _ = self.0.sent.set(Sent::Over);
     }
 }
 
@@ -70,8 +77,11 @@ impl Count {
     }
 
     fn broke(&mut self, kind: &'static str) {
-        if let Self::ToWorkload(trail) = self {
-            trail.broke(kind);
+        match self {
+            Self::FromWorkload(sending) => {
+                let _ = sending.0.sent.set(Sent::Broken);
+            }
+            Self::ToWorkload(trail) => trail.broke(kind),
         }
     }
 }
@@ -81,6 +91,7 @@ struct Passing<B> {
     count: Count,
     idle: Idle,
     lease: Lease,
+    turn: Option<Arc<Turn>>,
 }
 
 impl<B> http_body::Body for Passing<B>
@@ -95,6 +106,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(turn) = &this.turn {
+            turn.asked();
+        }
         if !this.lease.holds() {
             return this.revoked();
         }
@@ -113,6 +127,9 @@ where
                 this.count.counter().fetch_add(length as u64, Relaxed);
                 if this.body.is_end_stream() {
                     this.lease.end();
+                }
+                if let Some(turn) = &this.turn {
+                    turn.given();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -146,9 +163,12 @@ impl<B> Passing<B> {
     }
 }
 
-/// A body that is dropped because of it was not asked for more in time.
+/// A body that is dropped because of one of these was not asked for more in time.
 impl<B> Drop for Passing<B> {
     fn drop(&mut self) {
+        if self.turn.as_ref().is_some_and(|turn| turn.is_stalled()) {
+            self.count.broke("body_stalled");
+        }
         if !self.lease.holds() {
             self.count.broke(UpstreamError::Revoked.kind());
         }

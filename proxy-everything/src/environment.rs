@@ -38,6 +38,10 @@ const EXTENDING: &str = "NODE_EXTRA_CA_CERTS";
 /// uv has roots of its own and leaves them aside only when told to.
 const UV_SYSTEM_ROOTS: &str = "UV_SYSTEM_CERTS";
 
+/// Options of every Java runtime, each of which may have roots of its own beside it. They go after the workload's: the last one holds.
+const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
+const JAVA_STORE: &str = "-Djavax.net.ssl.trustStore=/run/proxy-everything/cacerts";
+
 /// Pointing to sockets that are hidden, to proxies that cannot be reached, or to folders of roots without ours.
 const REMOVED: [&str; 17] = [
     "ALL_PROXY",
@@ -77,8 +81,18 @@ pub fn for_workload(
     let is_secret = |name: &OsStr| name.to_str().is_some_and(|name| secrets.contains(name));
     let stays =
         |name: &OsStr, value: &OsStr| !is_ours_to_set(name) && !is_removed(name, value) && !is_secret(name);
-    let ours = ours.filter(|(name, value)| stays(name, value));
-    ours.chain(trust().map(|(name, value)| (name.into(), value.into()))).collect()
+    let mut given: Vec<_> = ours.filter(|(name, value)| stays(name, value)).collect();
+    let java = given.iter().position(|(name, _)| name == JAVA_OPTIONS).map(|at| given.remove(at).1);
+    for (name, value) in trust() {
+        let mut whole = OsString::new();
+        if let Some(own) = java.as_ref().filter(|_| name == JAVA_OPTIONS) {
+            whole.push(own);
+            whole.push(" ");
+        }
+        whole.push(value);
+        given.push((name.into(), whole));
+    }
+    given
 }
 
 /// Sets the variables that placeholders are for.
@@ -92,13 +106,14 @@ pub fn put(environment: &mut Vec<(OsString, OsString)>, placeholders: &[Given]) 
 
 /// The variables that make a program trust the CA, with their values inside.
 pub fn trust() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let others = [(EXTENDING, INSIDE_CA), (UV_SYSTEM_ROOTS, "true")];
+    let others = [(EXTENDING, INSIDE_CA), (UV_SYSTEM_ROOTS, "true"), (JAVA_OPTIONS, JAVA_STORE)];
     REPLACING.into_iter().map(|name| (name, INSIDE_BUNDLE)).chain(others)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::INSIDE_JAVA;
 
     #[test]
     fn what_a_workload_gets() {
@@ -112,6 +127,7 @@ mod tests {
             ("https_proxy", "http://proxy:3128"),
             ("SSH_AUTH_SOCK", "/tmp/agent"),
             ("SSL_CERT_FILE", "/etc/own.pem"),
+            ("JAVA_TOOL_OPTIONS", "-Xmx1g"),
         ];
         let ours = ours.into_iter().map(|(name, value)| (name.into(), value.into()));
         let given = for_workload(ours, &BTreeSet::from(["TOKEN".to_owned()]), &[kept]);
@@ -127,9 +143,11 @@ mod tests {
             ("SSL_CERT_FILE", Some(INSIDE_BUNDLE)),
             ("NODE_EXTRA_CA_CERTS", Some(INSIDE_CA)),
             ("GIT_SSL_CAINFO", Some(INSIDE_BUNDLE)),
+            ("JAVA_TOOL_OPTIONS", Some(&format!("-Xmx1g {JAVA_STORE}"))),
         ] {
             assert_eq!(value(name), expected, "{name}");
         }
+        assert!(JAVA_STORE.ends_with(&format!("={INSIDE_JAVA}")));
         let mut given = given.clone();
         let placeholder = |env: Option<&str>| Given {
             secret: "S".to_owned(),

@@ -2,12 +2,16 @@
 //! status, reason word, sentence. The reason words are the audit line's `error` too; docs/errors.md lists them. Secrets and
 //! handlers' own texts never get here.
 
+mod grpc;
 mod problem;
 mod upstream;
 
 use http::StatusCode;
 use policy::{AddressRefusal, Answer, Denial, HostError, Policy, Reason};
 
+use crate::http::strict::Fault;
+
+pub use grpc::Tongue;
 pub use problem::refusal;
 pub use upstream::{TlsFault, UpstreamError};
 
@@ -29,6 +33,9 @@ pub enum ConnectionError {
     /// HTTP that cannot be parsed, or a limit of the protocol that was crossed.
     #[error("HTTP from the workload: {0}")]
     Http(hyper::Error),
+    /// More frames of HTTP/2 than could be of use.
+    #[error("a flood of HTTP/2 frames from the workload")]
+    Flood,
     /// The socket failed.
     #[error("workload socket: {0}")]
     Workload(std::io::Error),
@@ -52,6 +59,7 @@ impl ConnectionError {
             Self::HandshakeTimeout => "workload_tls_timeout",
             Self::Certificate(_) => "workload_tls_name",
             Self::Http(_) => "workload_http",
+            Self::Flood => "workload_flood",
             Self::Workload(_) => "workload_socket",
             Self::Upstream(error) => error.kind(),
             Self::Idle => "idle",
@@ -71,6 +79,9 @@ pub enum ExchangeError {
     /// The request does not say, or says twice, which host it is for.
     #[error("{0}")]
     Malformed(&'static str),
+    /// It is not HTTP/1.1 to the letter.
+    #[error(transparent)]
+    Unreadable(#[from] Fault),
     /// The host is not a name that can be compared.
     #[error("the host of the request is not usable: {0}")]
     Host(#[from] HostError),
@@ -83,7 +94,9 @@ pub enum ExchangeError {
         connection: String,
     },
     /// CONNECT and TRACE have no meaning here.
-    #[error("the method {0} is not proxied")]
+    #[error(
+        "the method {0} is not proxied: take proxy settings (HTTPS_PROXY, for example) out of the client and let it connect directly"
+    )]
     Method(String),
     /// The policy denies it.
     #[error("{}", .0.reason.explain())]
@@ -142,6 +155,7 @@ impl ExchangeError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Host(_) => StatusCode::BAD_REQUEST,
+            Self::Unreadable(fault) => fault.status(),
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(Denial { reason: Reason::PathAmbiguous, .. }) => StatusCode::BAD_REQUEST,
@@ -158,7 +172,7 @@ impl ExchangeError {
     /// The reason word: in the problem's `reason`, and in the audit line's `error`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "malformed_request",
+            Self::Malformed(_) | Self::Unreadable(_) => "malformed_request",
             Self::Host(_) => "malformed_host",
             Self::Misdirected { .. } => "misdirected",
             Self::Method(_) => "method_not_proxied",
@@ -203,7 +217,7 @@ impl ExchangeError {
     /// Whether the answer is no, as against: something broke. What was let pass and taken back later was let pass.
     pub fn is_denial(&self) -> bool {
         match self {
-            Self::DeniedByHandler { .. } => true,
+            Self::DeniedByHandler { .. } | Self::Unreadable(_) => true,
             Self::Upstream(UpstreamError::Revoked) => false,
             _ => self.status().is_client_error(),
         }

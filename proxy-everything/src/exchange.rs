@@ -8,7 +8,7 @@ mod onward;
 use std::sync::Arc;
 
 use handlers::{Body, Context, HandlerError, Outcome, Secrets};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use policy::{BindingId, Decision, Rule, Scheme, Upgrade};
 
@@ -17,13 +17,14 @@ use crate::{
     body,
     config::{Bound, Generation},
     credentials::{InPlay, Passing},
-    error::{ExchangeError, UpstreamError, refusal},
-    http::{Transport, clean_request, clean_response, target},
+    error::{ExchangeError, Tongue, UpstreamError, refusal},
+    http::{Transport, Turn, clean_request, clean_response, sieve, target},
     in_force::{Asked, Permit, UnderWay},
     instance::Instance,
     linger::{Lingering, lingering},
     tail::Tail,
     upgrade::{self, Ends, Switched, Wanted},
+    upstream::Prior,
 };
 use onward::{Behind, Onward};
 
@@ -39,17 +40,23 @@ pub async fn run(
     let generation = instance.current();
     let id = instance.next_request();
     let mut trail = ExchangeTrail::open(Arc::clone(&instance), connection, generation.number(), id);
+    let wanted = upgrade::wanted(&mut request);
+    let tongue = Tongue::of(request.headers());
     trail.asked(request.method(), Some(request.uri().path()));
     let idle = generation.limits().body_idle();
-    let wanted = upgrade::wanted(&mut request);
+    let prior = match (transport, request.version()) {
+        (Transport::Plain, Version::HTTP_2) => Prior::Http2,
+        _ => Prior::Nothing,
+    };
     let request = lingering(request);
-    let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail };
+    let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail, prior };
     let answer = exchange.answer(request, wanted, transport, connection).await;
     let (response, permit) = match answer {
         Ok(Answer { response, permit, play, ends }) => {
             under_way.add(&permit);
             if let Some(ends) = ends {
-                trail.answered(response.status());
+                // On a stream of HTTP/2 too, which has another word for it.
+                trail.answered(StatusCode::SWITCHING_PROTOCOLS);
                 let idle = generation.limits().splice_idle();
                 let switched = Switched::new(ends, trail, permit, idle, &play);
                 return (response, Some(switched));
@@ -58,11 +65,23 @@ pub async fn run(
         }
         Err(error) => {
             trail.failed(&error);
-            (refusal(&error, &trail.request_id(), generation.policy()), None)
+            (refusal(&error, &trail.request_id(), generation.policy(), tongue), None)
         }
     };
     trail.answered(response.status());
-    (response.map(|body| body::response(body, trail, idle, permit)), None)
+    (response.map(|body| body::response(body, trail, idle, permit, Turn::current())), None)
+}
+
+/// Answers a request of which nothing is known but what is wrong with it, on the connection that `connection` describes.
+pub fn refuse(error: &ExchangeError, instance: &Arc<Instance>, connection: &Record) -> Response<Body> {
+    let generation = instance.current();
+    let id = instance.next_request();
+    let mut trail = ExchangeTrail::open(Arc::clone(instance), connection, generation.number(), id);
+    trail.failed(error);
+    let response = refusal(error, &trail.request_id(), generation.policy(), Tongue::Http);
+    trail.answered(response.status());
+    let idle = generation.limits().body_idle();
+    response.map(|body| body::response(body, trail, idle, None, None))
 }
 
 /// What a request that was let pass came to.
@@ -78,6 +97,7 @@ struct Exchange<'a> {
     instance: Arc<Instance>,
     generation: Arc<Generation>,
     trail: &'a mut ExchangeTrail,
+    prior: Prior,
 }
 
 impl Exchange<'_> {
@@ -117,6 +137,7 @@ impl Exchange<'_> {
             }
         };
         let (mut head, body) = play.scrubbed(response, notes)?.into_parts();
+        let body = sieve(body, &head.headers, head.version);
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })
@@ -177,6 +198,7 @@ impl Exchange<'_> {
             notes: Arc::clone(&asked.notes),
             permit: permit.clone(),
             play: Arc::clone(&play),
+            prior: self.prior,
         };
         let response = match bound {
             None => onward.send(request).await?,

@@ -8,12 +8,13 @@ use http::{Request, Response};
 use policy::{Authority, Decision, RequestFacts, Scheme};
 
 use crate::{
-    audit::{ExchangeTrail, Record},
+    audit::{ExchangeTrail, Record, Sent},
     body,
     config::{Elsewhere, Generation},
     error::ExchangeError,
     http::{clean_request, clean_response},
     instance::Instance,
+    upstream::Prior,
 };
 
 /// Sends the `request` of `handler`, in the exchange that `parent` is the record of.
@@ -43,7 +44,7 @@ async fn fetched(
         Ok(response) => {
             trail.answered(response.status());
             let idle = generation.limits().body_idle();
-            Ok(response.map(|body| body::response(body, trail, idle, None)))
+            Ok(response.map(|body| body::response(body, trail, idle, None, None)))
         }
         Err(error) => {
             trail.failed(&error);
@@ -82,9 +83,9 @@ async fn send(
     clean_request(&mut head, scheme, &authority)?;
     let notes = Arc::clone(trail.notes());
     // What a handler sends counts as sent at once: the time for the response runs from here.
-    let _ = notes.sent.set(());
+    let _ = notes.sent.set(Sent::Over);
     let (mut head, body) =
-        way.upstream.send(Request::from_parts(head, body), &notes, None).await?.into_parts();
+        way.upstream.send(Request::from_parts(head, body), &notes, None, Prior::Nothing).await?.into_parts();
     clean_response(&mut head);
     Ok(Response::from_parts(head, body))
 }

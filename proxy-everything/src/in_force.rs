@@ -193,6 +193,12 @@ impl UnderWay {
         all.push(Arc::downgrade(&permit.request));
     }
 
+    /// The workload takes nothing of them.
+    pub fn stalled(&self) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).for_each(|one| one.notes.cut_off("body_stalled"));
+    }
+
     /// Whether all of them may go on.
     pub fn passes(&self, rules: &Rules) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -22,9 +22,16 @@ use tokio::{
 pub struct Traffic {
     from_workload: AtomicU64,
     to_workload: AtomicU64,
+    /// The socket ends so that it can be seen that it was too early.
+    cut_off: AtomicBool,
 }
 
 impl Traffic {
+    /// From now on, dropping the socket resets the connection.
+    pub fn cut_off(&self) {
+        self.cut_off.store(true, Relaxed);
+    }
+
     /// Bytes received so far.
     pub fn from_workload(&self) -> u64 {
         self.from_workload.load(Relaxed)
@@ -74,8 +81,21 @@ impl WorkloadSocket {
 
     /// Makes the kernel answer the workload with a reset instead of an orderly end: the plainest refusal TCP has.
     pub fn reset(self) {
-        // A socket that cannot be set so is closed normally, which refuses too.
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        self.abandon();
+    }
+
+    /// From now on closing it resets it.
+    pub fn abandon(&self) {
+        // A socket that cannot be set so is closed normally, which ends it too.
+        let _ = self.stream.set_zero_linger();
+    }
+}
+
+impl Drop for WorkloadSocket {
+    fn drop(&mut self) {
+        if self.traffic.cut_off.load(Relaxed) {
+            self.abandon();
+        }
     }
 }
 

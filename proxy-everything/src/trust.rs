@@ -19,7 +19,7 @@ use std::{
 pub use error::TrustError;
 use policy::Compat;
 
-use crate::capture::{INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR};
+use crate::capture::{INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, INSIDE_JAVA};
 use root::{Place, Root};
 
 /// Where distributions keep the bundle that their TLS libraries read: Debian and Alpine, Fedora (three), SUSE (two), Alpine and BSD.
@@ -33,6 +33,9 @@ pub const BUNDLES: [&str; 7] = [
     "/var/lib/ca-certificates/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+/// Where distributions keep the truststore that their Java runtimes read: Debian, Fedora.
+pub const JAVA_STORES: [&str; 2] =
+    ["/etc/ssl/certs/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts"];
 /// Made where there is no bundle at all: Go, curl and OpenSSL look here first.
 const CUSTOMARY: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What `update-ca-certificates` and its kin add to the bundle when they write it anew, as installing a package does: Debian and Alpine,
@@ -89,7 +92,10 @@ pub fn install(root: BorrowedFd<'_>, ca_pem: &str, system_bundle: &str, compat: 
     }
     // Variables such as `NODE_EXTRA_CA_CERTS` name these, as in a command of `run`.
     let bundle = certs::trust_bundle(system_bundle, ca_pem);
-    for (path, text) in [(INSIDE_CA, ca_pem), (INSIDE_BUNDLE, &bundle)] {
+    let java = certs::java_trust_store(&bundle);
+    for (path, text) in
+        [(INSIDE_CA, ca_pem.as_bytes()), (INSIDE_BUNDLE, bundle.as_bytes()), (INSIDE_JAVA, &java)]
+    {
         installed.note(path, inside(&root, path, text));
     }
     installed
@@ -138,9 +144,9 @@ fn anchor(root: &Root<'_>, path: &str, ca_pem: &str) -> Result<Outcome, TrustErr
     }
 }
 
-fn inside(root: &Root<'_>, path: &str, text: &str) -> Result<Outcome, TrustError> {
+fn inside(root: &Root<'_>, path: &str, text: &[u8]) -> Result<Outcome, TrustError> {
     let name = Path::new(path).strip_prefix(INSIDE_DIR).unwrap_or_else(|_| Path::new(path));
-    put(&root.create_inside(name)?, text.as_bytes())
+    put(&root.create_inside(name)?, text)
 }
 
 fn put(place: &Place, text: &[u8]) -> Result<Outcome, TrustError> {

@@ -1,7 +1,10 @@
-//! Upgrades: an HTTP/1.1 request after which its connection goes on with another protocol, most often WebSocket (RFC 9110, 7.8). Says
+//! Upgrades: an HTTP/1.1 request after which its connection goes on with another protocol, most often WebSocket (RFC 9110, 7.8), or a
+//! stream of HTTP/2 that becomes a WebSocket (RFC 8441). Says
 //! what a request asks for and whether the upstream agreed; receives both connections once they have switched, and passes bytes on,
 //! unseen, both ways, half-closes included. The exchange is under way until then: its record is written at the end, and a new
 //! policy that denies it ends it.
+
+mod handshake;
 
 use std::{
     io::{self, ErrorKind},
@@ -17,10 +20,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio_rustls::server::TlsStream;
 
+use handshake::Handshake;
+
 use crate::{
     audit::ExchangeTrail,
     credentials::{InPlay, Readers, Unread},
     error::UpstreamError,
+    http::Gated,
     in_force::Permit,
     socket::WorkloadSocket,
     splice,
@@ -38,6 +44,8 @@ pub struct Wanted {
     /// For whoever fetches onward.
     pub protocol: Upgrade,
     workload: OnUpgrade,
+    /// On a stream of HTTP/2.
+    handshake: Option<Handshake>,
 }
 
 /// The two connections, as soon as the last byte of HTTP has passed.
@@ -50,13 +58,16 @@ pub struct Ends {
 /// What `request` asks its connection to become. The answer to nothing, to what is not let pass, and to what cannot be read in one way only
 /// is an ordinary one.
 pub fn wanted<B: http_body::Body>(request: &mut Request<B>) -> Option<Wanted> {
-    // Where it is missing, the HTTP library would not switch: HTTP/1.0, HTTP/2. Nobody else is to find it.
+    // Where it is missing, the HTTP library would not switch: HTTP/1.0, requests of HTTP/2 for no stream of bytes. Nobody else is to find it.
     let workload = request.extensions_mut().remove::<OnUpgrade>()?;
+    if let Some((handshake, protocol)) = Handshake::open(request) {
+        return Some(Wanted { protocol: Upgrade(protocol), workload, handshake: Some(handshake) });
+    }
     let protocol = named(request.headers())?;
     let name = name(protocol)?;
     let passes =
         request.body().is_end_stream() && !HTTP_AGAIN.iter().any(|one| name.eq_ignore_ascii_case(one));
-    passes.then(|| Wanted { protocol: Upgrade(protocol.clone()), workload })
+    passes.then(|| Wanted { protocol: Upgrade(protocol.clone()), workload, handshake: None })
 }
 
 /// Whether the head of a response with status 101 says that what was asked for comes next.
@@ -68,12 +79,22 @@ pub fn agrees(headers: &HeaderMap, asked: &Upgrade) -> bool {
 pub fn switch(wanted: Option<Wanted>, head: &mut response::Parts) -> Result<Option<Ends>, UpstreamError> {
     let upstream = head.extensions.remove::<OnUpgrade>();
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(None);
+        // On a stream, this would be the word that opens it.
+        let opens = head.status.is_success() && wanted.is_some_and(|wanted| wanted.handshake.is_some());
+        return if opens { Err(UpstreamError::Upgrade) } else { Ok(None) };
     }
     let (Some(wanted), Some(upstream)) = (wanted, upstream) else { return Err(UpstreamError::Upgrade) };
     head.headers.remove(header::CONTENT_LENGTH);
-    head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    head.headers.insert(header::UPGRADE, wanted.protocol.0.clone());
+    match wanted.handshake {
+        Some(handshake) => {
+            handshake.close(&mut head.headers)?;
+            head.status = StatusCode::OK;
+        }
+        None => {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            head.headers.insert(header::UPGRADE, wanted.protocol.0.clone());
+        }
+    }
     Ok(Some(Ends { workload: wanted.workload, upstream, protocol: wanted.protocol }))
 }
 
@@ -222,11 +243,11 @@ fn reset(workload: Upgraded, upstream: Upgraded) {
         // A socket that cannot be set so is closed normally, which ends it too.
         let _ = upstream.io.inner().abandon();
     }
-    match workload.downcast::<TokioIo<WorkloadSocket>>() {
-        Ok(plain) => plain.io.into_inner().reset(),
+    match workload.downcast::<TokioIo<Gated<WorkloadSocket>>>() {
+        Ok(plain) => plain.io.inner().stream().abandon(),
         Err(other) => {
-            if let Ok(tls) = other.downcast::<TokioIo<TlsStream<WorkloadSocket>>>() {
-                tls.io.into_inner().into_inner().0.reset();
+            if let Ok(tls) = other.downcast::<TokioIo<Gated<TlsStream<WorkloadSocket>>>>() {
+                tls.io.inner().stream().get_ref().0.abandon();
             }
         }
     }

@@ -40,7 +40,7 @@ async def main():
     if len(sys.argv) > 1:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(sys.argv[1])
-    async with websockets.serve(serve, "127.0.0.1", 0, ssl=tls, max_size=None) as server:
+    async with websockets.serve(serve, "127.0.0.1", 0, ssl=tls, max_size=None, subprotocols=["two"]) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 

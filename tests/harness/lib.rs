@@ -33,6 +33,7 @@ mod rootfs;
 mod run;
 mod runc;
 mod running;
+mod server;
 mod user;
 pub mod wait;
 mod workload;
@@ -55,6 +56,7 @@ pub use rootfs::Image;
 pub use run::Run;
 pub use runc::Runc;
 pub use running::Running;
+pub use server::Server;
 pub use user::User;
 pub use workload::{Program, Workload};
 

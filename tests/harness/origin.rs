@@ -10,6 +10,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +51,7 @@ pub enum Transport {
     Tls(Certificate),
 }
 
-/// The HTTP versions that an origin speaks. A plain one speaks HTTP/1.1.
+/// The HTTP versions that an origin speaks. A plain one speaks HTTP/1.1, unless it is to speak HTTP/2 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
     /// Only HTTP/1.1.
@@ -97,6 +98,8 @@ struct Shared {
     /// What came on all connections, with TLS and without; of each the beginning.
     heard: Mutex<Vec<u8>>,
     held: watch::Sender<bool>,
+    /// The names of `/parts` that may go on.
+    more: watch::Sender<BTreeSet<String>>,
 }
 
 impl Default for Settings {
@@ -128,6 +131,7 @@ impl Origin {
             received: AtomicU64::new(0),
             heard: Mutex::default(),
             held,
+            more: watch::Sender::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let serving = shared.clone();

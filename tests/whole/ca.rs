@@ -15,7 +15,11 @@ use harness::{HOST, Lab, Running, Settings, TOKEN_POLICY, TestCa, User, for_each
 
 use crate::programs::SH;
 
-for_each_user!(what_is_exported_is_what_the_workload_has, variables_are_those_of_the_workload);
+for_each_user!(
+    what_is_exported_is_what_the_workload_has,
+    variables_are_those_of_the_workload,
+    java_has_it_without_being_told
+);
 
 const CA: &str = "/run/proxy-everything/ca.pem";
 const BUNDLE: &str = "/run/proxy-everything/ca-bundle.pem";
@@ -51,6 +55,19 @@ fn variables_are_those_of_the_workload(user: User) {
     for line in printed.lines() {
         assert!(finished.stdout.lines().any(|given| given == line), "{line}");
     }
+}
+
+/// In the distribution's truststore and, for runtimes that came another way, in the one that all are told of.
+fn java_has_it_without_being_told(user: User) {
+    let lab = Lab::new(user);
+    let script = "echo $JAVA_TOOL_OPTIONS; keytool -list -rfc -cacerts -storepass changeit; cat /run/proxy-everything/ca.pem;
+cmp /run/proxy-everything/cacerts /etc/ssl/certs/java/cacerts && ! touch /etc/ssl/certs/java/cacerts";
+    let finished = lab.run("", &[]).env("JAVA_TOOL_OPTIONS", "-Xmx256m").finish(&[SH, "-c", script]).ok();
+    let options = "-Xmx256m -Djavax.net.ssl.trustStore=/run/proxy-everything/cacerts\n";
+    let (list, ca) = finished.stdout.strip_prefix(options).unwrap().rsplit_once("-----BEGIN").unwrap();
+    let base64 = |text: &str| text.split_whitespace().collect::<String>();
+    let (_, ca) = ca.split_once('\n').unwrap();
+    assert!(list.len() > ca.len() && base64(list).contains(&base64(ca)), "{list}{ca}");
 }
 
 #[test]

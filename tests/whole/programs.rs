@@ -44,8 +44,35 @@ pub(crate) const FETCH: &str = include_str!("../clients/fetch.js");
 pub(crate) const FIRST_BYTES: &str = include_str!("../clients/first_bytes.py");
 pub(crate) const FLOOD: &str = include_str!("../clients/flood.py");
 pub(crate) const GENERATE: &str = include_str!("../clients/generate.py");
+pub(crate) const GRPC_CLIENT: &str = include_str!("../clients/grpc_client.py");
+pub(crate) const GRPC_CLIENT_NODE: &str = include_str!("../clients/grpc_client.js");
+pub(crate) const GRPC_SERVER: &str = include_str!("../clients/grpc_server.py");
+pub(crate) const H2_FLOODS: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_floods.py")
+);
+pub(crate) const H2_RULES: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_rules.py")
+);
+pub(crate) const H2_STALLS: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_stalls.py")
+);
+pub(crate) const H2_TALK: &str = concat!(
+    include_str!("../clients/frames.py"),
+    include_str!("../clients/h2_raw.py"),
+    include_str!("../clients/h2_talk.py")
+);
+pub(crate) const H2_UPSTREAM: &str = include_str!("../clients/h2_upstream.py");
+pub(crate) const H2_WEBSOCKET: &str = include_str!("../clients/h2_websocket.py");
 pub(crate) const HANDSHAKES: &str = include_str!("../clients/handshakes.py");
+pub(crate) const H2_WEBSOCKET_NODE: &str = include_str!("../clients/h2_websocket.js");
 pub(crate) const HELLO: &str = include_str!("../clients/hello.py");
+pub(crate) const IDLE: &str = include_str!("../clients/idle.py");
 pub(crate) const LOAD: &str = include_str!("../clients/load.py");
 pub(crate) const LEAK: &str = include_str!("../clients/leak.py");
 pub(crate) const MANY: &str = include_str!("../clients/many.py");
@@ -56,12 +83,15 @@ pub(crate) const NAMES: &str = include_str!("../clients/names.py");
 pub(crate) const QUESTIONS: &str = include_str!("../clients/questions.py");
 pub(crate) const ONCE: &str = include_str!("../clients/once.py");
 pub(crate) const PINNED: &str = include_str!("../clients/pinned.py");
+pub(crate) const RAW: &str = include_str!("../clients/raw.py");
+pub(crate) const RAW_ORIGIN: &str = include_str!("../clients/raw_origin.py");
 pub(crate) const SEARCH: &str = include_str!("../clients/search.py");
 pub(crate) const SECCOMP: &str = include_str!("../clients/seccomp.py");
 pub(crate) const SEND: &str = include_str!("../clients/send.py");
 pub(crate) const SERVER: &str = include_str!("../clients/server.py");
 pub(crate) const SHARED: &str = include_str!("../clients/shared.py");
 pub(crate) const SIGNALS: &str = include_str!("../clients/signals.py");
+pub(crate) const SMUGGLING: &str = include_str!("../clients/smuggling.py");
 pub(crate) const STEADY: &str = include_str!("../clients/steady.py");
 pub(crate) const STRICT: &str = include_str!("../clients/strict.py");
 pub(crate) const TOOLS_API: &str =

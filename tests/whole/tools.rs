@@ -9,11 +9,9 @@ mod git;
 mod packages;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
 
-use harness::{Canary, Finished, Lab, Origin, Settings, User, for_each_user};
+use harness::{Canary, Finished, Lab, Origin, Server, Settings, User, for_each_user};
 
 use crate::programs::{CURL, PYTHON, SEARCH, SH};
 
@@ -21,57 +19,6 @@ for_each_user!(a_placeholder_is_all_that_there_is);
 
 /// A host that the policies let pass, and that no secret is for.
 const ELSEWHERE: &str = "elsewhere.example.test";
-
-/// A server of the tests, outside: a program that gets a certificate and prints its port, then what it was asked.
-struct Server {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    names: Vec<String>,
-    port: String,
-}
-
-impl Server {
-    /// Starts a server of `names`: the program with `before`, the certificate, and `after`.
-    fn start(
-        lab: &Lab,
-        names: &[&str],
-        (before, after): (&[&str], &[&str]),
-        environment: &[(&str, &str)],
-    ) -> Self {
-        let certificate = lab.path(&format!("{}.pem", names[0]));
-        fs::write(&certificate, lab.ca.servers_pem(names)).unwrap();
-        let mut command = User::Root.command(before[0]);
-        command.args(&before[1..]).arg(certificate).args(after).envs(environment.iter().copied());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let names = names.iter().map(ToString::to_string).collect();
-        let mut server = Self { child, lines, names, port: String::new() };
-        server.port = server.hear();
-        server
-    }
-
-    fn hear(&mut self) -> String {
-        self.lines.next().expect("the server's words").unwrap()
-    }
-
-    /// All that it said since.
-    fn told(mut self) -> Vec<String> {
-        self.child.kill().unwrap();
-        self.lines.by_ref().map(Result::unwrap).collect()
-    }
-
-    /// The entries of a policy's `resolve` that lead to it.
-    fn resolve_entries(&self) -> String {
-        self.names.iter().map(|name| format!("  \"{name}:443\": \"127.0.0.1:{}\"\n", self.port)).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A host that no secret is for. It answers everything.
 fn elsewhere(lab: &Lab) -> Origin {
@@ -86,7 +33,7 @@ fn run(
     script: &str,
     secrets: &[&Canary],
 ) -> Finished {
-    let entries: String = servers.iter().map(|server| server.resolve_entries()).collect();
+    let entries: String = servers.iter().map(|server| server.resolve_entries(443)).collect();
     let resolve = format!("resolve:\n{entries}{}", elsewhere.resolve_entries());
     let mut run = lab.run(&format!("{policy}\n{resolve}"), &[]);
     for (name, value) in environment {
@@ -117,7 +64,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// A part of what `make` has put below `target`.
-fn made(target: &str, path: &str) -> String {
+pub(crate) fn made(target: &str, path: &str) -> String {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(target);
     assert!(target.exists(), "{0} is missing; build it first: make {0}", target.display());
     target.join(path).to_str().unwrap().to_owned()

@@ -42,8 +42,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = User::Root.command(PYTHON);
-        command.args(["-c", WEBSOCKET_SERVER]).args(arguments).stdout(Stdio::piped());
+        Self::of(&[&[PYTHON, "-c", WEBSOCKET_SERVER], arguments].concat())
+    }
+
+    /// Any program that prints its port first.
+    pub(crate) fn of(command_line: &[&str]) -> Self {
+        let mut command = User::Root.command(command_line[0]);
+        command.args(&command_line[1..]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self { child, lines, port: String::new() };
@@ -60,7 +65,7 @@ impl Server {
         format!("{text}\nresolve: {{ {HOST}: \"127.0.0.1:{}\" }}", self.port)
     }
 
-    fn hear(&mut self) -> String {
+    pub(crate) fn hear(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
@@ -185,14 +190,14 @@ fn an_upstream_without_http1(user: User) {
 
 /// One connection: the head that came, whether anything had come behind it before the answer, and what came after it.
 #[derive(Debug)]
-struct Heard {
+pub(crate) struct Heard {
     head: String,
     early: bool,
     rest: String,
 }
 
 /// Answers every connection with the same bytes, and tells what it heard.
-fn scripted(answer: &'static str) -> (u16, Receiver<Heard>) {
+pub(crate) fn scripted(answer: &'static str) -> (u16, Receiver<Heard>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tell, told) = channel();

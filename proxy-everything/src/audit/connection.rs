@@ -33,6 +33,11 @@ impl ConnectionTrail {
         &self.record
     }
 
+    /// What has passed so far.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
     /// Where the workload wanted to go.
     pub fn destination(&self) -> SocketAddr {
         self.record.destination

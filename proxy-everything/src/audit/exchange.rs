@@ -35,11 +35,21 @@ pub struct Notes {
     /// Bytes of the response's body that it was given.
     pub to_workload: AtomicU64,
     /// Set when the request's body has been sent, or will not be.
-    pub sent: SetOnce<()>,
+    pub sent: SetOnce<Sent>,
     upstream: Mutex<Upstream>,
     play: OnceLock<Arc<InPlay>>,
     found: Mutex<Vec<Found>>,
     stray: OnceLock<Stray>,
+    cut_off: OnceLock<&'static str>,
+}
+
+/// How a request's body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// With its last byte, or because nobody wanted more of it.
+    Over,
+    /// It broke off, was malformed, or stood still.
+    Broken,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +87,11 @@ impl Notes {
     /// A placeholder stands where its secret must not go. Whoever goes on in spite of it is told by `has_stray`.
     pub fn stray(&self, stray: Stray) {
         let _ = self.stray.set(stray);
+    }
+
+    /// The connection to the workload is given up, for this reason.
+    pub fn cut_off(&self, kind: &'static str) {
+        let _ = self.cut_off.set(kind);
     }
 
     /// Whether there is such a placeholder.
@@ -229,6 +244,9 @@ impl ExchangeTrail {
 
 impl Drop for ExchangeTrail {
     fn drop(&mut self) {
+        if let Some(kind) = self.notes.cut_off.get() {
+            self.record.error.get_or_insert(kind);
+        }
         if self.record.status.is_none() {
             self.record.error.get_or_insert("aborted");
         }

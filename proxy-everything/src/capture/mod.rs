@@ -83,6 +83,8 @@ pub const INSIDE_DIR: &str = "/run/proxy-everything";
 pub const INSIDE_CA: &str = "/run/proxy-everything/ca.pem";
 /// System bundle and instance CA, for variables that *replace* a trust store.
 pub const INSIDE_BUNDLE: &str = "/run/proxy-everything/ca-bundle.pem";
+/// The same as Java reads it.
+pub const INSIDE_JAVA: &str = "/run/proxy-everything/cacerts";
 
 /// What holds a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

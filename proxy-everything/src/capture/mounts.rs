@@ -12,7 +12,7 @@ use std::{
 use nix::mount::{MsFlags, mount};
 
 use super::{
-    CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, Seal, Writable,
+    CaptureError, HIDDEN_DIR, INSIDE_BUNDLE, INSIDE_CA, INSIDE_DIR, INSIDE_JAVA, Seal, Writable,
     kept::{self, Kept},
     syscall,
 };
@@ -34,6 +34,7 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
         bare_mount(None::<&str>, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)
     })?;
     let bundles: Vec<PathBuf> = existing(&trust::BUNDLES);
+    let java_stores = existing(&trust::JAVA_STORES);
     // Where all is read-only, each policy is.
     let read_only = if seal.writable == Writable::AsUser { &*seal.read_only } else { &[] };
     let (masked, read_only) = (existing(&seal.masked), existing(read_only));
@@ -53,6 +54,9 @@ pub(super) fn arrange(seal: &Seal) -> Result<(), CaptureError> {
     attempt("make /sys read-only", || syscall::set_read_only(Path::new("/sys")))?;
     for bundle in &bundles {
         attempt("bind the trust bundle", || bind_read_only(Path::new(INSIDE_BUNDLE), bundle))?;
+    }
+    for store in &java_stores {
+        attempt("bind Java's truststore", || bind_read_only(Path::new(INSIDE_JAVA), store))?;
     }
     if let Some(resolver) = resolver {
         attempt("bind resolv.conf", || bind_resolver(&resolver))?;
@@ -109,7 +113,9 @@ fn inside_files(seal: &Seal, system: &str, kept: &[Kept]) -> io::Result<()> {
     // Programs that keep locks there expect the folder.
     fs::create_dir("/run/lock")?;
     fs::write(INSIDE_CA, &seal.ca_pem)?;
-    fs::write(INSIDE_BUNDLE, certs::trust_bundle(system, &seal.ca_pem))?;
+    let bundle = certs::trust_bundle(system, &seal.ca_pem);
+    fs::write(INSIDE_JAVA, certs::java_trust_store(&bundle))?;
+    fs::write(INSIDE_BUNDLE, bundle)?;
     fs::write(inside("resolv.conf"), RESOLVER)?;
     fs::write(inside("empty"), "")?;
     kept::make_places(kept, Path::new(HIDDEN_DIR))

@@ -7,7 +7,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use policy::{Answer, Policy};
 use serde::Serialize;
 
-use super::{ExchangeError, UpstreamError};
+use super::{
+    ExchangeError, UpstreamError,
+    grpc::{self, Tongue},
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,15 +32,19 @@ struct Problem<'a> {
 const ASK: &str = "This network only reaches what its policy allows. If you need this host, ask whoever runs this sandbox to \
                    allow it, and quote the requestId.";
 
+/// Of a refused method (RFC 9110, 15.5.6). Any other one that the server knows is passed on, too.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 fn is_policys(error: &ExchangeError) -> bool {
     matches!(error, ExchangeError::Denied(_) | ExchangeError::Upstream(UpstreamError::Revoked))
 }
 
-/// What the request `request_id` is told of `error`: what `policy` says to such a request, or else a problem.
-pub fn refusal(error: &ExchangeError, request_id: &str, policy: &Policy) -> Response<Body> {
-    match error.answer(policy) {
-        Some(answer) => custom(answer),
-        None => problem(error, request_id),
+/// What the request `request_id` is told of `error`: what `policy` says to such a request, or else a problem, in its `tongue`.
+pub fn refusal(error: &ExchangeError, request_id: &str, policy: &Policy, tongue: Tongue) -> Response<Body> {
+    match (error.answer(policy), tongue) {
+        (Some(answer), _) => custom(answer),
+        (None, Tongue::Grpc(kind)) => grpc::refusal(error, request_id, kind),
+        (None, Tongue::Http) => problem(error, request_id),
     }
 }
 
@@ -79,5 +86,8 @@ fn problem(error: &ExchangeError, request_id: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let ExchangeError::Method(_) = error {
+        headers.insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+    }
     response
 }

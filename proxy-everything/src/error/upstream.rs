@@ -62,9 +62,12 @@ pub enum UpstreamError {
     /// The response did not begin in time.
     #[error("the upstream did not answer in time")]
     HeadTimeout,
-    /// It switched to a protocol that it was not asked for.
-    #[error("the upstream switched to a protocol that it was not asked for")]
+    /// It switched to a protocol that it was not asked for, or did not where there is no other answer.
+    #[error("the upstream did not switch to the protocol that it was asked for")]
     Upgrade,
+    /// Two readers would find different ends of its response, or it does not come to one.
+    #[error("the upstream's response cannot be told from what follows it: {0}")]
+    Framing(&'static str),
     /// The connection broke, or what came was not HTTP.
     #[error("the upstream broke off or did not speak HTTP")]
     Broke(Arc<hyper_util::client::legacy::Error>),
@@ -88,6 +91,7 @@ impl UpstreamError {
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Upgrade
+            | Self::Framing(_)
             | Self::Unreadable(_)
             | Self::Broke(_) => StatusCode::BAD_GATEWAY,
         }
@@ -113,6 +117,7 @@ impl UpstreamError {
             Self::TlsTimeout => "upstream_tls_timeout",
             Self::HeadTimeout => "upstream_timeout",
             Self::Upgrade => "upstream_upgrade",
+            Self::Framing(_) => "upstream_framing",
             Self::Broke(_) => "upstream_broke",
         }
     }

@@ -7,13 +7,14 @@ use handlers::{Body, BodyError, Fetch};
 use http::{Request, Response};
 
 use crate::{
-    audit::{Notes, Record},
+    audit::{Notes, Record, Sent},
     config::Generation,
     credentials::InPlay,
     error::UpstreamError,
     fetch,
     in_force::Permit,
     instance::Instance,
+    upstream::Prior,
 };
 
 /// The end of every handler chain: the upstream, as this exchange's generation configures it.
@@ -23,6 +24,7 @@ pub(super) struct Onward {
     pub(super) notes: Arc<Notes>,
     pub(super) permit: Permit,
     pub(super) play: Arc<InPlay>,
+    pub(super) prior: Prior,
 }
 
 impl Onward {
@@ -38,9 +40,18 @@ impl Onward {
 
     async fn reach(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let request = self.play.complete(request, &self.notes).await?;
-        let sent = self.generation.upstream().send(request, &self.notes, self.play.within()).await;
-        // It may have been found in the body, and what the connection says of that depends on its version.
-        if self.notes.has_stray() { Err(UpstreamError::PlaceholderElsewhere) } else { sent }
+        let upstream = self.generation.upstream();
+        let sent = upstream.send(request, &self.notes, self.play.within(), self.prior).await;
+        // Either may be found in the body, and what the connection says of that depends on its version.
+        if self.notes.has_stray() {
+            return Err(UpstreamError::PlaceholderElsewhere);
+        }
+        match sent {
+            Err(UpstreamError::Broke(_)) if self.notes.sent.get() == Some(&Sent::Broken) => {
+                Err(UpstreamError::RequestBroke)
+            }
+            sent => sent,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::Bound,
-    error::{ExchangeError, refusal},
+    error::{ExchangeError, Tongue, refusal},
 };
 
 /// The largest body that is looked at, in bytes.
@@ -94,7 +94,7 @@ async fn end(
         Decision::Forward { binding, .. } => binding,
         Decision::Deny(denial) => {
             let (reason, detail) = (denial.reason.as_str().to_owned(), Some(format!("by {}", denial.rule)));
-            let status = refusal(&ExchangeError::Denied(denial), who.request, policy).status();
+            let status = refusal(&ExchangeError::Denied(denial), who.request, policy, Tongue::Http).status();
             return Ok(End::Denied { status, reason, detail });
         }
     };

@@ -2,13 +2,13 @@
 //! parsed and will be framed anew, so everything that described the old connection or the old framing goes
 //! (RFC 9110, 7.6.1). `Connection` may name further headers to drop, but what handlers add comes later and stays.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header, request, response};
 use policy::{Authority, Scheme};
 
 use crate::error::ExchangeError;
 
-/// Headers of one connection only. `Expect` is answered by us; `Host` is made anew from the canonical authority.
-const HOP_BY_HOP: [HeaderName; 12] = [
+/// Headers of one connection only; `Trailer` is none of them (RFC 9110, 6.6.2). `Expect` is answered by us; `Host` is made anew from the canonical authority.
+const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     header::EXPECT,
     header::HOST,
@@ -18,7 +18,6 @@ const HOP_BY_HOP: [HeaderName; 12] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
     header::TE,
-    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
@@ -32,6 +31,9 @@ pub fn clean_request(
     // gRPC needs this one value to survive (RFC 9110, 10.1.4); it says nothing about our connection to the upstream.
     let trailers = head.headers.get(header::TE).is_some_and(|te| te == "trailers");
     strip(&mut head.headers);
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
     if trailers {
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -40,8 +42,18 @@ pub fn clean_request(
     let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let uri = Uri::builder().scheme(scheme.as_str()).authority(text).path_and_query(path).build();
     head.uri = uri.map_err(|_| ExchangeError::Malformed("the request target is not a path"))?;
-    head.version = http::Version::HTTP_11;
+    head.version = Version::HTTP_11;
     Ok(())
+}
+
+/// HTTP/2 may send each cookie by itself, for its compression; everybody else wants one list (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// Makes the head of a response fit for the workload.
@@ -49,7 +61,7 @@ pub fn clean_response(head: &mut response::Parts) {
     strip(&mut head.headers);
     // It would invite the workload to HTTP/3, which cannot get out.
     head.headers.remove(header::ALT_SVC);
-    head.version = http::Version::HTTP_11;
+    head.version = Version::HTTP_11;
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -99,9 +111,25 @@ mod tests {
             (&[("te", "trailers")], &["te: trailers"]),
             (&[("te", "gzip, trailers")], &[]),
             (&[("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("http2-settings", "AA")], &[]),
+            (&[("trailer", "x-a")], &["trailer: x-a"]),
             (&[("proxy-authorization", "Basic x"), ("keep-alive", "1")], &[]),
         ] {
             assert_eq!(cleaned(headers, "/").1, expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn crumbs_become_one_cookie() {
+        for (version, expected) in
+            [(Version::HTTP_2, &["a=1; b=2; c=3; d=4"][..]), (Version::HTTP_11, &["a=1", "b=2; c=3", "d=4"])]
+        {
+            let request = Request::builder().version(version).header("cookie", "a=1");
+            let request = request.header("cookie", "b=2; c=3").header("x", "y").header("cookie", "d=4");
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            clean_request(&mut head, Scheme::Https, &Authority::parse("good.test", Scheme::Https).unwrap())
+                .unwrap();
+            let cookies: Vec<_> = head.headers.get_all("cookie").iter().collect();
+            assert_eq!(cookies, expected);
         }
     }
 

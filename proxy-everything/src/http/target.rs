@@ -19,6 +19,10 @@ pub fn target<B>(
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(ExchangeError::Method(request.method().to_string()));
     }
+    // It stands for the whole server, of which only one method asks something (RFC 9110, 7.1).
+    if request.uri().path() == "*" && request.method() != Method::OPTIONS {
+        return Err(ExchangeError::Malformed("the request target is not a path"));
+    }
     let scheme = match transport {
         Transport::Plain => Scheme::Http,
         Transport::Tls(_) => Scheme::Https,
@@ -153,6 +157,18 @@ mod tests {
                 expected,
                 "{hosts:?} {transport:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_asterisk_is_for_options() {
+        for (method, expected) in
+            [(Method::OPTIONS, None), (Method::GET, Some(400)), (Method::POST, Some(400))]
+        {
+            let request = Request::builder().method(&method).uri("*").header(header::HOST, "good.test");
+            let result =
+                target(&request.body(()).unwrap(), &Transport::Plain, "198.18.0.1:80".parse().unwrap());
+            assert_eq!(result.err().map(|error| error.status().as_u16()), expected, "{method}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::{FAULTY, told_document};
 use crate::{
     cli::Which,
     client,
-    error::{ExchangeError, refusal},
+    error::{ExchangeError, Tongue, refusal},
 };
 
 /// Stands for the id that each request gets.
@@ -97,7 +97,8 @@ fn to_json(asked: &str, steps: &[(Step, Option<Rule>)], verdict: &Verdict, polic
 
 /// Status and body, as an exchange would send them.
 fn told(denial: &Denial, policy: &Policy) -> (u16, String) {
-    let (head, body) = refusal(&ExchangeError::Denied(denial.clone()), REQUEST_ID, policy).into_parts();
+    let (head, body) =
+        refusal(&ExchangeError::Denied(denial.clone()), REQUEST_ID, policy, Tongue::Http).into_parts();
     // The body of a refusal is there at once.
     let body =
         body.collect().now_or_never().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();

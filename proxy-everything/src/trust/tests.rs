@@ -83,6 +83,8 @@ fn a_container_without_a_bundle_gets_one() {
     assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)));
     assert_eq!(world.text(INSIDE_CA), A);
     assert_eq!(world.text(INSIDE_BUNDLE), format!("{SYSTEM}{A}"));
+    let java = certs::java_trust_store(&world.text(INSIDE_BUNDLE));
+    assert_eq!(fs::read(world.path(INSIDE_JAVA)).unwrap(), java);
     for (path, mode) in [("/etc/ssl", 0o755), (INSIDE_DIR, 0o755), (CUSTOMARY, 0o644), (INSIDE_CA, 0o644)] {
         assert_eq!(fs::metadata(world.path(path)).unwrap().mode() & 0o7777, mode, "{path}");
     }
@@ -367,7 +369,7 @@ fn other_mounts_are_left_alone() {
         let installed = world.install(A);
         world.assert_host_untouched();
         assert!(!Path::new("/dev/shm/proxy-everything").exists());
-        for path in [CUSTOMARY, INSIDE_CA, INSIDE_BUNDLE] {
+        for path in [CUSTOMARY, INSIDE_CA, INSIDE_BUNDLE, INSIDE_JAVA] {
             assert!(reason(&installed, path).unwrap().contains("another file system"), "{installed:?}");
         }
     });

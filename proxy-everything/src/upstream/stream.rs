@@ -22,6 +22,7 @@ use hyper_util::client::legacy::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Notify,
 };
 use tokio_rustls::client::TlsStream;
 
@@ -40,12 +41,14 @@ struct Facts {
     is_heard: AtomicBool,
     /// What the server said of our certificate when the handshake was over.
     fault: OnceLock<TlsFault>,
+    /// It is not used again.
+    ends: Notify,
 }
 
 impl Known {
     fn new(address: SocketAddr) -> Self {
         let (has_answered, is_heard) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Facts { address, has_answered, is_heard, fault: OnceLock::new() }))
+        Self(Arc::new(Facts { address, has_answered, is_heard, fault: OnceLock::new(), ends: Notify::new() }))
     }
 
     /// Of the connection that failed with an error, if there was one.
@@ -63,6 +66,11 @@ impl Known {
     /// A response came over it.
     pub(super) fn answers(&self) {
         self.0.has_answered.store(true, Relaxed);
+    }
+
+    /// Ends it: nobody knows what comes next on it.
+    pub(super) fn ends(&self) {
+        self.0.ends.notify_one();
     }
 
     /// Whether it has answered before, and nothing has come since the last request was sent.
@@ -110,12 +118,23 @@ enum Transport {
 
 impl UpstreamStream {
     pub(super) fn plain(stream: TcpStream, address: SocketAddr, revoked: Revoked) -> Self {
-        Self { transport: Transport::Plain(stream), known: Known::new(address), revoked: Some(revoked) }
+        Self::new(Transport::Plain(stream), address, revoked)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, revoked: Revoked) -> Self {
-        let transport = Transport::Tls(Box::new(stream));
-        Self { transport, known: Known::new(address), revoked: Some(revoked) }
+        Self::new(Transport::Tls(Box::new(stream)), address, revoked)
+    }
+
+    fn new(transport: Transport, address: SocketAddr, revoked: Revoked) -> Self {
+        let known = Known::new(address);
+        let facts = Arc::clone(&known.0);
+        let revoked = async move {
+            tokio::select! {
+                () = revoked => {}
+                () = facts.ends.notified() => {}
+            }
+        };
+        Self { transport, known, revoked: Some(Box::pin(revoked)) }
     }
 
     /// An error once the connection is revoked; closing it resets it then, and what was not sent yet is not sent.

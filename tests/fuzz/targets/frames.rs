@@ -1,5 +1,4 @@
 //! Any bytes as WebSocket frames, cut anywhere: what is handed on is frames again, and the cut makes no difference to what is refused.
-#![no_main]
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,17 +7,21 @@ use handlers::{
     Secret,
     credentials::{Frames, Place, Placeholder, Placeholders, Scrubber},
 };
-use libfuzzer_sys::fuzz_target;
 
 static SCRUBBER: LazyLock<Arc<Scrubber>> =
     LazyLock::new(|| Arc::new(Scrubber::new(&[("S".into(), &Secret::new("secret-value".to_owned()))])));
 
 static PLACEHOLDERS: LazyLock<Arc<Placeholders>> = LazyLock::new(|| {
     let places = [Place::Websocket].into_iter().collect();
-    Arc::new(Placeholders::new(vec![Placeholder { secret: "S".into(), fake: "pe_0123456789abcdef".into(), places }]))
+    Arc::new(Placeholders::new(vec![Placeholder {
+        secret: "S".into(),
+        fake: "pe_0123456789abcdef".into(),
+        places,
+    }]))
 });
 
-fuzz_target!(|input: (Vec<u8>, u8)| {
+/// Bytes, and the size of the pieces that they come in.
+pub(crate) fn run(input: (Vec<u8>, u8)) {
     let (bytes, size) = (input.0, usize::from(input.1).max(1));
     for swap in [false, true] {
         let whole = through(swap, bytes.chunks(bytes.len().max(1)));
@@ -29,7 +32,7 @@ fuzz_target!(|input: (Vec<u8>, u8)| {
             assert!(through(swap, handed_on.chunks(size)).is_some(), "what was handed on is no frames");
         }
     }
-});
+}
 
 fn through<'a>(swap: bool, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let value = Arc::new(Secret::new("the value".to_owned()));

@@ -1,19 +1,20 @@
 //! Any text as what was changed at run time: it is refused or compiled, and what is printed of it is read back the same.
-#![no_main]
 
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
 use policy::{Document, Overrides, Policy};
 
 static DOCUMENTS: LazyLock<[Document; 2]> = LazyLock::new(|| {
     ["", "compat: cloudflare\n"].map(|compat| {
-        let text = format!("{compat}deniedHosts: [evil.test]\nallowedHosts: ['*.test']\nhandlers: {{ h: {{ deny: {{}} }} }}");
+        let text = format!(
+            "{compat}deniedHosts: [evil.test]\nallowedHosts: ['*.test']\nhandlers: {{ h: {{ deny: {{}} }} }}"
+        );
         Document::parse(&text).expect("a valid document")
     })
 });
 
-fuzz_target!(|text: &str| {
+/// One text.
+pub(crate) fn run(text: &str) {
     for document in DOCUMENTS.iter() {
         match Overrides::parse(text, document) {
             Ok(overrides) => {
@@ -24,4 +25,4 @@ fuzz_target!(|text: &str| {
             Err(fault) => assert!(fault.line >= 1 && fault.column >= 1, "{fault}"),
         }
     }
-});
+}

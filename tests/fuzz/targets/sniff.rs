@@ -1,10 +1,9 @@
 //! Any first bytes of a connection: once it is known what they are, more bytes do not change it.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use proxy_everything::sniff::classify;
 
-fuzz_target!(|bytes: &[u8]| {
+/// The first bytes.
+pub(crate) fn run(bytes: &[u8]) {
     let mut known = None;
     for end in 0..=bytes.len().min(64) {
         let now = classify(&bytes[..end]);
@@ -13,4 +12,4 @@ fuzz_target!(|bytes: &[u8]| {
         }
         known = now;
     }
-});
+}

@@ -3,6 +3,7 @@
 //! A streamed body is a fixed pattern of any length, made while it is sent, so that gigabytes cost no memory and both
 //! ends can say what its hash must be.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::LazyLock;
@@ -14,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
 
 /// Any body that an origin sends.
 pub(super) type Reply = UnsyncBoxBody<Bytes, Infallible>;
@@ -22,6 +24,10 @@ pub(super) type Reply = UnsyncBoxBody<Bytes, Infallible>;
 const PERIOD: usize = 1_048_573;
 const CHUNK: usize = 64 * 1024;
 const EVENT: Duration = Duration::from_millis(20);
+
+/// `hello in gzip` and the end of the line, as `gzip -n` writes it.
+pub(super) const GZIP: &[u8] =
+    b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcbH\xcd\xc9\xc9W\xc8\xccSH\xaf\xca,\xe0\x02\0A{\x95\x1c\x0e\0\0\0";
 
 static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
     let mut state = 1_u32;
@@ -45,6 +51,17 @@ pub(super) fn pattern(length: u64) -> Reply {
 /// An event every few milliseconds, and never an end.
 pub(super) fn events() -> Reply {
     Events(tokio::time::interval(EVENT)).boxed_unsync()
+}
+
+/// A line, and another one once `name` is among the names.
+pub(super) fn parts(mut names: watch::Receiver<BTreeSet<String>>, name: String) -> Reply {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        sender.send(Bytes::from_static(b"one\n")).await?;
+        let _ = names.wait_for(|names| names.contains(&name)).await;
+        sender.send(Bytes::from_static(b"two\n")).await
+    });
+    Parts(receiver).boxed_unsync()
 }
 
 /// The hash, in hex, of the first `length` bytes of the pattern.
@@ -76,6 +93,20 @@ impl Pattern {
 }
 
 struct Events(tokio::time::Interval);
+
+struct Parts(mpsc::Receiver<Bytes>);
+
+impl Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
+    }
+}
 
 impl Body for Events {
     type Data = Bytes;

@@ -7,6 +7,9 @@
 //! | `/stream/N` | N bytes of the pattern |
 //! | `/upload` | length and SHA-256 of the body as JSON |
 //! | `/events` | server-sent events without an end |
+//! | `/version` | the request's HTTP version, in the body and in `x-version` |
+//! | `/gzip` | a line of text, compressed whoever asks |
+//! | `/parts/NAME` | a line, and another one after somebody has asked for `/more/NAME` |
 //! | `/duplex` | the same, while the body is read |
 //! | `/moved` | 302, to `/token`, or to the URL that is its query |
 //! | `/hold` | 200, but not before the test calls `release` |
@@ -34,6 +37,8 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         "/echo" => echo(request).await,
         "/upload" => upload(shared, request).await,
         "/events" => ok(body::events()),
+        "/version" => version(&request),
+        "/gzip" => gzip(),
         "/duplex" => duplex(shared, request),
         "/moved" => moved(request.uri().query().unwrap_or("/token")),
         "/hold" => hold(shared).await,
@@ -44,6 +49,11 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
                 file(shared, name)
             } else if path.starts_with("/echo/") {
                 echo(request).await
+            } else if let Some(name) = path.strip_prefix("/parts/") {
+                ok(body::parts(shared.more.subscribe(), name.to_owned()))
+            } else if let Some(name) = path.strip_prefix("/more/") {
+                let _ = shared.more.send_if_modified(|names| names.insert(name.to_owned()));
+                ok(body::text("more\n"))
             } else {
                 let name = shared.settings.names.first().map_or("", String::as_str);
                 ok(body::text(format!("hello from {name}\n")))
@@ -94,6 +104,19 @@ fn duplex(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
     let shared = shared.clone();
     tokio::spawn(async move { upload(&shared, request).await });
     ok(body::events())
+}
+
+fn version(request: &Request<Incoming>) -> Response<Reply> {
+    let version = format!("{:?}", request.version());
+    let mut response = ok(body::text(format!("{version}\n")));
+    response.headers_mut().insert("x-version", HeaderValue::from_str(&version).expect("a version"));
+    response
+}
+
+fn gzip() -> Response<Reply> {
+    let mut response = ok(body::text(body::GZIP));
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }
 
 fn moved(to: &str) -> Response<Reply> {

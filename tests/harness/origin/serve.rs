@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use http::Method;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -18,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Seen, Settings, Shared, Transport, Versions, heard::Heard, routes};
+use super::{Seen, Settings, Shared, Transport, Versions, body, heard::Heard, routes};
 use crate::TestCa;
 
 pub(super) fn tls(ca: &TestCa, settings: &Settings) -> Option<TlsAcceptor> {
@@ -63,7 +64,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
     // As it came, too: what is not encrypted ought to be.
     let stream = Heard::new(stream, &shared);
     let Some(tls) = tls else {
-        return http(stream, peer, Versions::Http1, shared).await;
+        let versions = shared.settings.versions;
+        return http(stream, peer, versions, shared).await;
     };
     if let Ok(stream) = tls.accept(stream).await {
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -81,7 +83,10 @@ where
         let shared = shared.clone();
         async move {
             note(&shared, &request, connection, peer);
-            Ok::<_, Infallible>(routes::answer(&shared, request).await)
+            let is_head = request.method() == Method::HEAD;
+            let response = routes::answer(&shared, request).await;
+            // Over HTTP/2 the library would send it.
+            Ok::<_, Infallible>(if is_head { response.map(|_| body::text("")) } else { response })
         }
     });
     // How a connection ends is the proxy's business; a test sees it in the answers and in the audit records.

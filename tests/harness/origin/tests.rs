@@ -66,6 +66,22 @@ fn it_streams_and_counts() {
 }
 
 #[test]
+fn it_says_its_version_compresses_and_waits_between_parts() {
+    let rig = Rig::new(Settings::default());
+    for (flag, version) in [("--http1.1", "HTTP/1.1"), ("--http2", "HTTP/2.0")] {
+        let (_, told) = rig.curl(0, &[flag, "-i"], "/version");
+        let told = told.replace('\r', "");
+        assert!(
+            told.ends_with(&format!("\n\n{version}\n")) && told.contains(&format!("x-version: {version}\n"))
+        );
+    }
+    assert_eq!(rig.curl(0, &["--compressed"], "/gzip").1, "hello in gzip\n");
+    assert_eq!(rig.curl(0, &["--max-time", "2"], "/parts/a"), (Some(28), "one\n".to_owned()));
+    rig.curl(0, &[], "/more/a");
+    assert_eq!(rig.curl(0, &[], "/parts/a").1, "one\ntwo\n");
+}
+
+#[test]
 fn it_can_be_plain_or_one_version_only_or_badly_certified() {
     let plain = Rig::new(Settings { transport: Transport::Plain, ..Settings::default() });
     assert_eq!(plain.curl(0, &[], "/").1, "hello from api.example.test\n");
