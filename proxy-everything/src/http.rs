@@ -76,7 +76,7 @@ const MAX_FAULTS: usize = 200;
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
 const MAX_HEADERS: usize = 128;
-const MAX_HTTP1_BUFFER: usize = 256 * 1024;
+const MAX_HTTP1_BUFFER: usize = 128 * 1024;
 /// Flow-control window of an HTTP/2 stream, in bytes: what an upload may be ahead of its upstream. The workload is near.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// That of a connection has room for all of its streams, or uploads that stand still would hold up the others. It bounds what one

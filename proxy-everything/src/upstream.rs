@@ -152,7 +152,7 @@ impl Upstream {
             known.answers();
             notes.reached(known.address());
         }
-        if let Some(fault) = framing::fault(&response).or(interim.fault()) {
+        if let Some(fault) = framing::fault(&response).or_else(|| interim.fault()) {
             if let Some(known) = response.extensions().get::<Known>() {
                 known.ends();
             }

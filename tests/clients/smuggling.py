@@ -12,6 +12,7 @@ import ssl
 import sys
 
 transport, host = sys.argv[1], sys.argv[2]
+context = ssl.create_default_context()
 H = f"Host: {host}\r\n"
 HIDDEN = f"GET /hidden HTTP/1.1\r\n{H}\r\n"
 cases = []
@@ -146,7 +147,7 @@ def ask(number):
     data = b"".join(letter.encode("latin-1") if ord(letter) < 256 else letter.encode() for letter in sent)
     stream = socket.create_connection((host, 443 if transport == "TLS" else 80), timeout=60)
     if transport == "TLS":
-        stream = ssl.create_default_context().wrap_socket(stream, server_hostname=host)
+        stream = context.wrap_socket(stream, server_hostname=host)
     answer = b""
     try:
         stream.sendall(data)

@@ -207,7 +207,7 @@ fn where_a_response_ends(user: User) {
             for verb in ["cut", "reset"] {
                 assert_eq!(running.ask("open"), "opened");
                 let path = say(verb, &format!("HTTP/1.1 200 OK\r\n{head}"));
-                send(&mut running, &format!("GET {path} HTTP/1.1\r\nH\r\n\r\n"));
+                send(&mut running, &format!("GET {path} HTTP/1.1\r\nH\r\nConnection: close\r\n\r\n"));
                 let (text, end) = rest(&mut running);
                 // A reset may overtake the head, on the origin's side.
                 let is_cut = text.contains("HTTP/1.1 200") && !text.contains("\r\n0\r\n")

@@ -83,10 +83,18 @@ fn a_container_without_a_bundle_gets_one() {
     assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(A)));
     assert_eq!(world.text(INSIDE_CA), A);
     assert_eq!(world.text(INSIDE_BUNDLE), format!("{SYSTEM}{A}"));
-    let java = certs::java_trust_store(&world.text(INSIDE_BUNDLE));
-    assert_eq!(fs::read(world.path(INSIDE_JAVA)).unwrap(), java);
     for (path, mode) in [("/etc/ssl", 0o755), (INSIDE_DIR, 0o755), (CUSTOMARY, 0o644), (INSIDE_CA, 0o644)] {
         assert_eq!(fs::metadata(world.path(path)).unwrap().mode() & 0o7777, mode, "{path}");
+    }
+}
+
+#[test]
+fn java_has_a_store_of_its_own() {
+    let world = World::new();
+    for name in ["one", "two"] {
+        let ca = certs::InstanceCa::new(name, rustls::pki_types::UnixTime::now()).unwrap();
+        assert!(world.install(ca.pem()).changed.contains(&PathBuf::from(INSIDE_JAVA)));
+        assert_eq!(fs::read(world.path(INSIDE_JAVA)).unwrap(), certs::java_trust_store(ca.pem()));
     }
 }
 
@@ -173,10 +181,11 @@ fn twice_is_once_and_the_last_wins() {
     let world = World::new();
     fs::create_dir_all(world.path("/usr/local/share")).unwrap();
     fs::write(world.path(CUSTOMARY), SYSTEM.trim()).unwrap();
-    assert_eq!(world.install(A).changed.len(), 4);
+    assert_eq!(world.install(A).changed.len(), 5);
     let inode = fs::metadata(world.path(CUSTOMARY)).unwrap().ino();
     assert!(world.install(A).changed.is_empty());
     assert_eq!(fs::metadata(world.path(CUSTOMARY)).unwrap().ino(), inode, "what is current is not written");
+    // Java has nothing of either: they are not certificates.
     assert_eq!(world.install(B).changed.len(), 4);
     assert_eq!(world.text(CUSTOMARY), format!("{SYSTEM}{}", block(B)));
     assert_eq!(world.text(ANCHORS[0]), B);

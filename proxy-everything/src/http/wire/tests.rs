@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     task::yield_now,
 };
 
@@ -30,10 +30,27 @@ impl Came {
     }
 }
 
+/// Sends `sent` in pieces, and reads to the end.
+async fn ask(mut client: DuplexStream, sent: &str, piece: usize) -> String {
+    for piece in sent.as_bytes().chunks(piece) {
+        let _ = client.write_all(piece).await;
+        yield_now().await;
+    }
+    let mut answer = Vec::new();
+    let (mut read, mut write) = tokio::io::split(&mut client);
+    // The last answer may be on its way when the end is seen, so whoever wants it says `close`.
+    let _ = tokio::join!(read.read_to_end(&mut answer), async {
+        if sent.ends_with("EARLY") || !sent.contains("close") {
+            let _ = write.shutdown().await;
+        }
+    });
+    String::from_utf8(answer).unwrap()
+}
+
 /// Serves `sent`, which comes in pieces of `piece` bytes. A request that asks for an upgrade gets it if `switches`, and everything
 /// behind it comes back.
 async fn serve(sent: &str, piece: usize, switches: bool) -> Came {
-    let (mut client, server) = duplex(64 * 1024);
+    let (client, server) = duplex(64 * 1024);
     let (gate, number) = (Arc::<Gate>::default(), AtomicU64::new(0));
     let requests = Mutex::new(Vec::new());
     let tunnel = AtomicBool::new(false);
@@ -81,22 +98,7 @@ async fn serve(sent: &str, piece: usize, switches: bool) -> Came {
             stream.write_all(&rest).await.unwrap();
         }
     };
-    let asking = async move {
-        for piece in sent.as_bytes().chunks(piece) {
-            let _ = client.write_all(piece).await;
-            yield_now().await;
-        }
-        let mut answer = Vec::new();
-        let (mut read, mut write) = tokio::io::split(&mut client);
-        // The last answer may be on its way when the end is seen, so whoever wants it says `close`.
-        let _ = tokio::join!(read.read_to_end(&mut answer), async {
-            if sent.ends_with("EARLY") || !sent.contains("close") {
-                let _ = write.shutdown().await;
-            }
-        });
-        String::from_utf8(answer).unwrap()
-    };
-    let ((), answer) = tokio::join!(served, asking);
+    let ((), answer) = tokio::join!(served, ask(client, sent, piece));
     let requests = requests.into_inner().unwrap();
     Came { requests, answer }
 }
