@@ -287,7 +287,11 @@ mod tests {
             ("PATCH", "", false),
             ("PROPFIND", "", false),
         ] {
-            let request = Request::builder().method(method).uri("https://a.test/b?c").body(handlers::full(body)).unwrap();
+            let request = Request::builder()
+                .method(method)
+                .uri("https://a.test/b?c")
+                .body(handlers::full(body))
+                .unwrap();
             assert_eq!(lend(request).1.is_harmless(), expected, "{method} {body:?}");
         }
     }
