@@ -18,6 +18,7 @@ fn dependencies_point_one_way() {
         ("handlers", &[]),
         ("proxy-everything", &["policy", "certs", "handlers"]),
         ("tests", &[]),
+        ("fuzz", &["policy", "handlers", "proxy-everything"]),
     ]);
     let packages = packages();
     assert_eq!(
