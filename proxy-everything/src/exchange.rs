@@ -137,7 +137,7 @@ impl Exchange<'_> {
             }
         };
         let (mut head, body) = play.scrubbed(response, notes)?.into_parts();
-        let body = sieve(body, &head.headers, head.version);
+        let body = sieve(body, &head.headers);
         clean_response(&mut head);
         let ends = upgrade::switch(wanted, &mut head)?;
         Ok(Answer { response: Response::from_parts(head, body), permit, play, ends })

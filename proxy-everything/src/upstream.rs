@@ -116,7 +116,7 @@ impl Upstream {
         prior: Prior,
     ) -> Result<Response<Body>, UpstreamError> {
         let (head, body) = request.into_parts();
-        let body = sieve(body, &head.headers, head.version);
+        let body = sieve(body, &head.headers);
         let mut request = Request::from_parts(head, body);
         let upgrade = request.extensions_mut().remove::<Upgrade>();
         if let Some(Upgrade(protocol)) = &upgrade {

@@ -314,7 +314,7 @@ fn policy(lab: &Lab, cases: &[(String, Guest, End)]) -> String {
     }
     format!(
         "allowedHosts: [{HOST}, {HANDLED}, \"*.hostile.test\"]
-limits: {{ handlerCpuMs: 100, handlerMemoryMib: 64, handlerTimeoutMs: 8000 }}
+limits: {{ handlerCpuMs: 300, handlerMemoryMib: 64, handlerTimeoutMs: 8000 }}
 stores: {{ scratch: {{ memory: {{}} }} }}
 secrets: {{ SECRET: {{ env: API_TOKEN }} }}
 outboundByHost:\n{bound}handlers:\n{handlers}"

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use handlers::{Body, BodyError};
-use http::{HeaderMap, HeaderName, Version, header};
+use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 
@@ -49,33 +49,28 @@ const NEVER: [&str; 31] = [
 ];
 const NEVER_BEGIN: [&str; 5] = ["access-control-", "content-", "if-", "proxy-", "x-forwarded-"];
 
-/// The body behind a head that `headers` and `version` are of. HTTP/2 and gRPC need not announce their trailers, everybody else has to.
-pub fn sieve(body: Body, headers: &HeaderMap, version: Version) -> Body {
+/// The body behind a head that `headers` are of. To HTTP/1.1 the HTTP library sends those alone that `Trailer` announces.
+pub fn sieve(body: Body, headers: &HeaderMap) -> Body {
     if body.is_end_stream() {
         return body;
     }
-    let is_grpc = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    let expected = version == Version::HTTP_2 || is_grpc || headers.contains_key(header::TRAILER);
-    let taken = expected.then(|| headers.keys().cloned().collect());
+    let taken = headers.keys().cloned().collect();
     Sieve { body, taken }.boxed_unsync()
 }
 
 struct Sieve {
     body: Body,
-    /// The names in the head; none if there are to be no trailers.
-    taken: Option<Box<[HeaderName]>>,
+    /// The names in the head.
+    taken: Box<[HeaderName]>,
 }
 
 impl Sieve {
     fn passes(&self, name: &HeaderName) -> bool {
-        let Some(taken) = &self.taken else { return false };
         // Some servers read the one as the other.
         let plain = name.as_str().replace('_', "-");
         !NEVER.contains(&&*plain)
             && !NEVER_BEGIN.iter().any(|begin| plain.starts_with(begin))
-            && !taken.iter().any(|taken| taken.as_str().replace('_', "-") == plain)
+            && !self.taken.iter().any(|taken| taken.as_str().replace('_', "-") == plain)
     }
 
     fn passing(&self, trailers: HeaderMap) -> HeaderMap {
@@ -119,13 +114,13 @@ impl http_body::Body for Sieve {
 mod tests {
     use super::*;
 
-    fn left(head: &[(&'static str, &str)], version: Version, trailers: &[&'static str]) -> Vec<String> {
+    fn left(head: &[(&'static str, &str)], trailers: &[&'static str]) -> Vec<String> {
         let headers =
             head.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         let names = trailers.iter().map(|name| (HeaderName::from_static(name), "1".parse().unwrap()));
         let frames = [Ok(Frame::data(Bytes::from("a"))), Ok(Frame::trailers(names.collect()))];
         let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync();
-        let mut body = sieve(body, &headers.collect(), version);
+        let mut body = sieve(body, &headers.collect());
         let mut left = Vec::new();
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut cx) {
@@ -138,12 +133,8 @@ mod tests {
 
     #[test]
     fn which_pass() {
-        let announced = [("trailer", "x-a, host")];
         let all = ["x-a", "grpc-status", "server-timing", "digest"];
-        assert_eq!(left(&announced, Version::HTTP_11, &all), all);
-        assert_eq!(left(&[], Version::HTTP_2, &all), all);
-        assert_eq!(left(&[("content-type", "application/grpc+proto")], Version::HTTP_11, &all), all);
-        assert!(left(&[], Version::HTTP_11, &all).is_empty());
+        assert_eq!(left(&[], &all), all);
         for never in [
             "host",
             "authorization",
@@ -160,9 +151,9 @@ mod tests {
             "if-match",
             "x-forwarded-for",
         ] {
-            assert_eq!(left(&announced, Version::HTTP_11, &["x-a", never]), ["x-a"], "{never}");
+            assert_eq!(left(&[], &["x-a", never]), ["x-a"], "{never}");
         }
         let head = [("trailer", "x-token"), ("x-token", "a")];
-        assert!(left(&head, Version::HTTP_11, &["x-token", "x_token"]).is_empty());
+        assert!(left(&head, &["x-token", "x_token"]).is_empty());
     }
 }

@@ -122,6 +122,8 @@ fn the_same_for_as_long_as_the_instance_lives(user: User) {
     let program = format!("{print}{DIALOGUE}");
     let mut running = lab.run(POLICY, &[&origin]).start(&[PYTHON, "-c", &program, HOST]);
     let fake = running.hear();
+    // Its name is looked up while it may be.
+    assert!(running.ask("GET /").starts_with("200"));
     let told = |running: &harness::Running<'_>| {
         running.admin("GET", "/v1/placeholders", "").json()["placeholders"].clone()
     };
@@ -133,9 +135,10 @@ fn the_same_for_as_long_as_the_instance_lives(user: User) {
     assert_eq!(told(&running), expected);
     let socket = running.socket();
     let printed = lab.cli(&["placeholders", "--socket", socket.to_str().unwrap()]);
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), format!("FAKE={fake}\n"));
     assert!(running.ask(&format!("GET /{fake}")).starts_with("200"));
-    assert_eq!(origin.requests()[0].uri.path(), format!("/{}", lab.canary.value()));
+    assert_eq!(origin.requests()[1].uri.path(), format!("/{}", lab.canary.value()));
     let _ = running.finish().ok();
 }
 
