@@ -226,7 +226,8 @@ fn sent_once(user: User) {
     let finished = run.start(&[SH, "-c", &script]).finish_abrupt().ok();
     assert_eq!(finished.stdout, "200\n502\n".repeat(6));
     let asked = server.asked();
-    let resets = |method: &str| asked.iter().filter(|line| line.contains(&format!("{method} /reset "))).count();
+    let resets =
+        |method: &str| asked.iter().filter(|line| line.contains(&format!("{method} /reset "))).count();
     // What only asks, and is lost with a connection of HTTP/1.1 that was used before, is sent again, once.
     assert_eq!(["GET", "POST", "PUT"].map(resets), [3, 2, 2], "{asked:?}");
 }
