@@ -193,12 +193,14 @@ async fn http1_exchanges<I>(io: I, connection: &Arc<Connection>, limits: &Limits
 where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
+    // In a box of its own: an idle connection would keep room for an exchange, which is far larger than itself.
+    let exchange = |request| Box::pin(one(request, Arc::clone(connection)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request_head())
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HTTP1_BUFFER)
-        .serve_connection(io, service_fn(|request| one(request, Arc::clone(connection))))
+        .serve_connection(io, service_fn(exchange))
         .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {
