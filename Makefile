@@ -31,7 +31,7 @@ test: setup-test handlers-all types test-sdk target/moto target/aws-sigv4 target
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/demo
-	tools/fuzz 60
+	FUZZ_SEED=1 tools/fuzz 60
 
 FUZZ_SECONDS ?= 1800
 FUZZ_TARGETS ?=
