@@ -9,11 +9,11 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use super::Record;
@@ -36,10 +36,15 @@ impl fmt::Display for Target {
     }
 }
 
-/// Lines waiting to be written, about 500 bytes each.
-const QUEUE: usize = 8192;
-/// Bytes that are gathered before they are written, while more lines are waiting.
+/// Bytes that may wait to be written, which is some 8,000 lines; whoever has more waits.
+const QUEUE: usize = 4 << 20;
+/// Bytes that are written at once, even if more lines could be gathered.
 const BATCH: usize = 64 * 1024;
+/// How long lines are gathered. To wake a thread and have it write costs more than all else that is done for a line: 12 µs of
+/// processor time instead of 2 if each is written by itself, with one core.
+const GATHER: Duration = Duration::from_millis(2);
+/// Room for a line, in bytes; most need 400 to 600.
+const LINE: usize = 768;
 
 /// What became of an instance's lines.
 #[derive(Debug, Default)]
@@ -50,15 +55,34 @@ pub struct Tally {
     pub lost: AtomicU64,
 }
 
-struct Line {
+/// Whole lines, and whose they are.
+#[derive(Debug, Default)]
+struct Lines {
     text: Vec<u8>,
-    tally: Arc<Tally>,
+    /// In their order, with how many follow each other.
+    tallies: Vec<(Arc<Tally>, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Lines,
+    /// No more will come.
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// The first line has come, or enough of them, or no more will.
+    filled: Condvar,
+    /// Lines have been taken.
+    taken: Condvar,
 }
 
 /// The open log. Dropping it waits until every line is written.
 #[derive(Debug)]
 pub struct AuditLog {
-    queue: Option<SyncSender<Line>>,
+    queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
     failing: Arc<AtomicBool>,
 }
@@ -78,12 +102,11 @@ impl AuditLog {
 
     /// Whole lines go to `sink`, some at a time.
     pub fn to(sink: impl Write + Send + 'static) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
-        let failing = Arc::new(AtomicBool::new(false));
-        let report = Arc::clone(&failing);
+        let (queue, failing) = (Arc::<Queue>::default(), Arc::<AtomicBool>::default());
+        let (lines, report) = (Arc::clone(&queue), Arc::clone(&failing));
         let writer =
-            std::thread::Builder::new().name("audit".into()).spawn(move || write(lines, sink, &report))?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), failing })
+            std::thread::Builder::new().name("audit".into()).spawn(move || write(&lines, sink, &report))?;
+        Ok(Self { queue, writer: Some(writer), failing })
     }
 
     /// Whether the last write failed: until one succeeds again, nothing may pass.
@@ -93,43 +116,77 @@ impl AuditLog {
 
     /// Writes one record, to be counted in `tally`; waits while the queue is full.
     pub fn write(&self, record: &Record, tally: &Arc<Tally>) {
-        let Ok(mut text) = serde_json::to_vec(record) else {
+        let mut line = Vec::with_capacity(LINE);
+        if serde_json::to_writer(&mut line, record).is_err() {
             return tracing::error!("a record could not be written as JSON");
-        };
-        text.push(b'\n');
-        let line = Line { text, tally: Arc::clone(tally) };
-        if let Some(queue) = &self.queue
-            && queue.send(line).is_err()
-        {
-            tracing::error!("the audit writer is gone");
         }
+        line.push(b'\n');
+        self.queue.add(&line, tally);
     }
 }
 
 impl Drop for AuditLog {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.lock().is_closed = true;
+        self.queue.filled.notify_one();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
     }
 }
 
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &[u8], tally: &Arc<Tally>) {
+        let full = |waiting: &mut Waiting| waiting.lines.text.len() >= QUEUE;
+        let mut waiting = self.taken.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        let lines = &mut waiting.lines;
+        let before = lines.text.len();
+        lines.text.extend_from_slice(line);
+        match lines.tallies.last_mut() {
+            Some((last, count)) if Arc::ptr_eq(last, tally) => *count += 1,
+            _ => lines.tallies.push((Arc::clone(tally), 1)),
+        }
+        let after = lines.text.len();
+        drop(waiting);
+        // Each of these is a system call, so no line tells what is known.
+        if before == 0 || (before < BATCH && after >= BATCH) {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits for lines, and puts them into `lines`, which are empty; without an end, unless there will be no more.
+    fn take(&self, lines: &mut Lines) {
+        let wait = |waiting: &mut Waiting| waiting.lines.text.is_empty() && !waiting.is_closed;
+        let gather = |waiting: &mut Waiting| waiting.lines.text.len() < BATCH && !waiting.is_closed;
+        let waiting = self.filled.wait_while(self.lock(), wait).unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.filled.wait_timeout_while(waiting, GATHER, gather);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(lines, &mut waiting.lines);
+        drop(waiting);
+        self.taken.notify_all();
+    }
+}
+
 /// Whole lines in each write, so that several processes can append to one file.
-fn write(lines: Receiver<Line>, mut sink: impl Write, failing: &AtomicBool) {
-    while let Ok(Line { text: mut batch, tally }) = lines.recv() {
-        let mut tallies = vec![tally];
-        while batch.len() < BATCH
-            && let Ok(line) = lines.try_recv()
-        {
-            batch.extend(line.text);
-            tallies.push(line.tally);
+fn write(queue: &Queue, mut sink: impl Write, failing: &AtomicBool) {
+    let mut lines = Lines::default();
+    loop {
+        queue.take(&mut lines);
+        if lines.text.is_empty() {
+            return;
         }
-        let written = sink.write_all(&batch);
+        let written = sink.write_all(&lines.text);
         failing.store(written.is_err(), Relaxed);
-        for tally in tallies {
-            if written.is_ok() { &tally.written } else { &tally.lost }.fetch_add(1, Relaxed);
+        for (tally, count) in lines.tallies.drain(..) {
+            if written.is_ok() { &tally.written } else { &tally.lost }.fetch_add(count, Relaxed);
         }
+        lines.text.clear();
+        // What a slow disk made large does not stay so.
+        lines.text.shrink_to(BATCH);
         if let Err(error) = written {
             tracing::error!(%error, "cannot write the audit log: nothing passes until that works again");
         }
