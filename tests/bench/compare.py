@@ -17,11 +17,12 @@ import subprocess
 import sys
 import time
 
+import alone
 import growth
 import load
-import memory
 import plots
 import report
+import starts
 import summary
 from network import Network
 from ours import Ours
@@ -29,7 +30,7 @@ from parts import BINARY, machine
 from peers import MITMPROXY, OTHERS, WORKERD, Upstream, prepare
 from turns import rounds
 
-TURNS = ["https", "http", "h2", "one", "rate", "new", "names", "bulk"]
+TURNS = ["https", "http", "h2", "one", "rate", "new", "full", "names", "bulk"]
 FIGURES = ["memory", "start", *TURNS, "growth"]
 
 
@@ -53,14 +54,17 @@ def measure(arguments, result):
         prepare()
         stack.enter_context(Upstream(network))
         if {"memory", "start"} & set(arguments.figures):
-            result["alone"], errors = memory.alone(network, kinds, arguments)
+            result["turns"]["alone"], errors = alone.measure(network, kinds, arguments)
             result["errors"] += errors
+        if "start" in arguments.figures:
+            result["starts"] = starts.measure(network)
         if turned:
             # All names of all rounds.
             names = arguments.rounds * load.NAMES if "names" in turned else 0
             with contextlib.ExitStack() as running:
                 peers = [running.enter_context(kind(network, names)) for kind in kinds]
-                result["turns"], errors = rounds(peers, turned, arguments.rounds, arguments.seconds)
+                turns, errors = rounds(peers, turned, arguments.rounds, arguments.seconds)
+                result["turns"] |= turns
                 result["errors"] += errors
         if "growth" in arguments.figures:
             result["growth"], errors = growth.measure(network, arguments)
@@ -77,13 +81,15 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--page", type=pathlib.Path)
     arguments = parser.parse_args()
+    if os.geteuid():
+        parser.error("namespaces and rules need root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     begun, before = time.monotonic(), os.getloadavg()[0]
-    result = {"machine": machine(), "versions": versions(), "rounds": arguments.rounds, "seconds": arguments.seconds, "errors": []}
+    result = {"machine": machine(), "versions": versions(), "rounds": arguments.rounds, "seconds": arguments.seconds, "turns": {}, "errors": []}
     measure(arguments, result)
     result |= {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "minutes": round((time.monotonic() - begun) / 60, 1)}
-    result["figures"] = summary.figures(result.get("turns", {}))
+    result["figures"] = summary.figures(result["turns"])
     print(report.tables(result))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")

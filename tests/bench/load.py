@@ -10,7 +10,7 @@ from peers import BULK_BYTES, WORK
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6}
 CONNECTIONS, NEW_CONNECTIONS = 32, 16
 H2_CONNECTIONS, H2_STREAMS = 8, 8
-NAMES = 500
+NAMES = FULL = 500
 DOWNLOADS = 3
 
 
@@ -86,6 +86,14 @@ def names(peer, _, number):
                                "--no-progress-meter", "--resolve", f"*:443:{SERVICE}")
     good = [answer for answer in answers if answer[:2] == (200, 1024)]
     return {"requests": len(good), "open": 0, "errors": [] if len(good) == NAMES else [f"{len(good)} of {NAMES} new names: {output[:300]}"]}
+
+
+def full(peer, _, __):
+    """New connections that resume no session of TLS."""
+    output, answers = curl(peer, [f"https://{HOST}/[1-{FULL}]"], "-Z", "--parallel-max", NEW_CONNECTIONS, "--no-progress-meter", "--no-sessionid",
+                           "-H", "Connection: close")
+    good = [answer for answer in answers if answer[:2] == (200, 1024)]
+    return {"requests": len(good), "open": 0, "errors": [] if len(good) == FULL else [f"{len(good)} of {FULL} connections: {output[:300]}"]}
 
 
 def bulk(peer, _, __):

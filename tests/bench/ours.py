@@ -24,6 +24,7 @@ class Ours(Peer):
 
     def __init__(self, network, names=0, label="ours", workloads=1, gateway=None, **more):
         self.network, self.label, self.count = network, label, workloads
+        self.own = not gateway
         self.gateway = gateway or network.gateway(label)
         self.document = policy([HOST] + [f"n{number}.upstream.test" for number in range(names)], **more)
         self.workloads = []
@@ -34,7 +35,13 @@ class Ours(Peer):
         for workload in self.workloads:
             self.network.remove(workload)
         self.workloads = [self.network.add(f"{self.label}-{number}") for number in range(self.count)]
-        self.workload = self.workloads[0]
+        self.workload = next(iter(self.workloads), None)
+
+    def leave(self):
+        for workload in self.workloads:
+            self.network.remove(workload)
+        if self.own:
+            self.network.remove(self.gateway)
 
     def command(self, *more):
         self.audit, self.state = WORK / f"{self.label}.jsonl", WORK / f"state-{self.label}"

@@ -74,10 +74,25 @@ class Peer(Process):
         self.start(self.name, inside(self.gateway, *MEASURED, *self.command()))
 
     def __enter__(self):
-        self.begin()
-        until(self.answers, self.process, self.name, WORK)
-        self.check()
+        try:
+            self.begin()
+            until(self.answers, self.process, self.name, WORK)
+            self.check()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def end(self):
+        super().__exit__()
+
+    def __exit__(self, *_):
+        self.end()
+        self.leave()
+
+    def leave(self):
+        self.network.remove(self.workload)
+        self.network.remove(self.gateway)
 
     def renew(self):
         """Makes what must be new for another start."""
@@ -111,14 +126,14 @@ class Direct(Peer):
     name, mints, pid = "direct", False, None
 
     def __init__(self, network, names=0):
-        self.gateway = network.gateway(self.name)
+        self.network, self.gateway = network, network.gateway(self.name)
         self.workload = network.client(self.name, self.gateway)
 
     def __enter__(self):
         assert self.ask(f"https://{HOST}/token", "--cacert", WORK / "root.pem") == ""
         return self
 
-    def __exit__(self, *_):
+    def end(self):
         pass
 
 
@@ -212,9 +227,9 @@ class Mitmproxy(Peer):
 
 
 class Workerd(Peer):
-    """A JavaScript runtime. It mints no certificates, so it has plain HTTP only."""
+    """A JavaScript runtime. It mints no certificates, so it has plain HTTP only. Each connection of a client has one to the upstream."""
 
-    name, ports, schemes, h2, mints = "workerd", (HTTP, HTTP), ("http",), False, False
+    name, ports, schemes, h2, mints, idle = "workerd", (HTTP, HTTP), ("http",), False, False, 5000
 
     def command(self):
         folder = WORK / "workerd"

@@ -1,7 +1,7 @@
 """Medians over the rounds, and ratios to another proxy within each of them."""
 import statistics
 
-MEASURES = ["cpu", "rate", "p50", "p99", "p999", "seconds", "megabytes"]
+MEASURES = ["cpu", "rate", "p50", "p99", "p999", "seconds", "megabytes", "first", "idle", "loaded", "full", "connections", "perConnection"]
 
 
 def ratio(mine, other, measure):

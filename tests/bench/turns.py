@@ -8,7 +8,7 @@ import load
 from parts import process_time, resident
 
 # Others that take more than this part of the core while it is not their turn are no idle neighbours.
-IDLE_PART = 0.02
+IDLE_PART = 0.05
 SETTLE_SECONDS, LOOK_SECONDS = 30, 0.05
 
 
@@ -80,7 +80,8 @@ def turn(peer, figure, number, seconds, peers):
     found.setdefault("rate", found["requests"] / elapsed)
     try:
         spent = meter.spent()
-        found["errors"] += [f"{name} was not idle" for name, other in others.items() if other.spent() > IDLE_PART * elapsed]
+        parts = {name: other.spent() / elapsed for name, other in others.items()}
+        found["errors"] += [f"{name} took {part:.1%} of the core meanwhile" for name, part in parts.items() if part > IDLE_PART]
     except RuntimeError as error:
         found["errors"].append(str(error))
         spent = 0
