@@ -81,12 +81,16 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--page", type=pathlib.Path)
     arguments = parser.parse_args()
+    kinds = [kind.name for kind in [*OTHERS, Ours]]
+    if unknown := set(arguments.figures) - set(FIGURES) | set(arguments.only or kinds) - set(kinds):
+        parser.error(f"what is {', '.join(unknown)}?")
     if os.geteuid():
         parser.error("namespaces and rules need root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     begun, before = time.monotonic(), os.getloadavg()[0]
-    result = {"machine": machine(), "versions": versions(), "rounds": arguments.rounds, "seconds": arguments.seconds, "turns": {}, "errors": []}
+    result = {"machine": machine(), "versions": versions(), "rounds": arguments.rounds, "seconds": arguments.seconds,
+              "rates": {kind.name: kind.rate for kind in OTHERS}, "turns": {}, "errors": []}
     measure(arguments, result)
     result |= {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "minutes": round((time.monotonic() - begun) / 60, 1)}
     result["figures"] = summary.figures(result["turns"])

@@ -45,10 +45,12 @@ def row(turns, counts, base, name):
 
 
 def idle(peer):
-    """PSS in MB, and milliseconds of CPU a second, of a process that has nothing to do."""
+    """PSS in MB, and milliseconds of CPU a second, of a process that has nothing to do; and PSS when each instance has been asked once."""
     meter = Meter(peer.pid)
     time.sleep(IDLE_SECONDS)
-    return {"memory": memory(peer), "cpu": meter.spent() * 1000 / IDLE_SECONDS}
+    found = {"cpu": meter.spent() * 1000 / IDLE_SECONDS, "memory": memory(peer)}
+    peer.ask_all()
+    return found | {"used": memory(peer)}
 
 
 def grown(network, gateway, make, counts, arguments):
@@ -67,7 +69,8 @@ def at_once(peer, count, seconds):
     """CPU of one request while so many connections ask. What making them costs is left out: the proxy itself says how many requests it
     answered, and it begins to count when every connection has asked some times."""
     before = peer.admin("/v1/status")["requests"]
-    load = subprocess.Popen(peer.inside("wrk", "-t1", f"-c{count}", "-d600s", "--timeout", f"{CONNECT_SECONDS}s", f"https://{HOST}/"), stdout=subprocess.PIPE, text=True)
+    command = ["wrk", "-t1", f"-c{count}", "-d600s", "--timeout", f"{CONNECT_SECONDS}s", f"https://{HOST}/"]
+    load = subprocess.Popen(peer.inside(*command), stdout=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + CONNECT_SECONDS
         while peer.admin("/v1/status")["requests"] < before + ANSWERS_BEFORE * count and time.monotonic() < end:
@@ -101,9 +104,10 @@ def measure(network, arguments):
         errors += wrong
         if resting:
             # Each process stands beside the others, so what they share counts the same in all.
-            first = resting[str(counts[0])]["memory"]
-            found["further"] = {str(count): {"kb": (resting[str(count)]["memory"] - first) * 1000 / (count - counts[0]),
-                                             "idleCpu": resting[str(count)]["cpu"]} for count in counts[1:]}
+            first = resting[str(counts[0])]
+            found["further"] = {
+                str(count): {what: (resting[str(count)][what] - first[what]) * 1000 / (count - counts[0]) for what in ("memory", "used")}
+                | {"cpu": resting[str(count)]["cpu"]} for count in counts[1:]}
         print(f"growth by {name} measured", flush=True)
     found["connections"], wrong = connections(network, gateway, arguments)
     network.remove(gateway)

@@ -12,6 +12,7 @@ CONNECTIONS, NEW_CONNECTIONS = 32, 16
 H2_CONNECTIONS, H2_STREAMS = 8, 8
 NAMES = FULL = 500
 DOWNLOADS = 3
+ENOUGH_FOR_P999 = 1000
 
 
 def said(peer, command):
@@ -59,8 +60,11 @@ def h2load(peer, seconds, *more):
     counts = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", output)
     bad = len(lines) - len(times)
     at = lambda part: times[min(len(times) - 1, int(len(times) * part))]
-    return {"requests": len(times), "rate": len(times) / seconds, "p50": statistics.median(times), "p99": at(.99), "p999": at(.999),
-            "errors": ([f"{bad} bad answers"] if bad else []) + ([counts[0]] if any(int(count) for count in counts.groups()) else [])}
+    rare = {"p999": at(.999)} if len(times) >= ENOUGH_FOR_P999 else {}
+    return rare | {
+        "requests": len(times), "rate": len(times) / seconds, "p50": statistics.median(times), "p99": at(.99),
+        "errors": ([f"{bad} bad answers"] if bad else []) + ([counts[0]] if any(int(count) for count in counts.groups()) else []),
+    }
 
 
 def h2(peer, seconds, _):

@@ -66,5 +66,11 @@ class Ours(Peer):
         ca.write_bytes(exported.stdout)
         return ["--cacert", ca]
 
+    def ask_all(self):
+        """One request of every workload."""
+        for self.workload in reversed(self.workloads):
+            if super().answers() is None:
+                raise SystemExit(f"{self.workload} got no answer; see {WORK}")
+
     def admin(self, resource):
         return admin(self.state / f"{self.workload}.sock", resource)

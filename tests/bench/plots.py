@@ -1,5 +1,6 @@
 """The plots of the page, as small SVG files that are the same for the same figures. Ours has the colour; names are written beside what they name."""
 import matplotlib
+import matplotlib.ticker
 
 matplotlib.use("svg")
 matplotlib.rcParams |= {
@@ -13,8 +14,9 @@ from report import GROWTHS, OURS, TITLES
 # Okabe and Ito's, which all can tell apart.
 OUR_COLOUR, OTHER_COLOUR = "#0072B2", "#A8A8A8"
 COLOURS, MARKERS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"], "osD^"
-# A bar that is this much longer than the longest of HAProxy, Squid and ours is cut, so that the others can be compared.
+# A bar of more than twice the length of all others is cut, so that these can be compared.
 ROOM, CUT = 1.25, "mitmproxy"
+PERCENTILES = {"p50": ("o", "p50"), "p99": ("s", "p99"), "p999": ("D", "p99.9")}
 
 
 def colour(name):
@@ -29,7 +31,8 @@ def save(figure, path):
 def bars(axes, by_name, measure, title, unit, digits=1):
     names = [name for name in reversed(TITLES) if measure in by_name.get(name, {})]
     values = [by_name[name][measure]["median"] for name in names]
-    limit = max([value for name, value in zip(names, values) if name != CUT] or values) * ROOM
+    others = max([value for name, value in zip(names, values) if name != CUT] or values)
+    limit = ROOM * (max(values) if max(values) < 2 * others else others)
     axes.barh([TITLES[name] for name in names], [min(value, limit) for value in values], color=[colour(name) for name in names], height=0.65)
     for place, (name, value) in enumerate(zip(names, values)):
         cut = value > limit
@@ -53,16 +56,16 @@ def row_of_bars(path, parts):
 
 
 def latency(path, by_name):
-    names = [name for name in reversed(TITLES) if "p999" in by_name.get(name, {})]
+    names = [name for name in reversed(TITLES) if "p99" in by_name.get(name, {})]
     if not names:
         return
     figure, axes = pyplot.subplots(figsize=(8, 2.8), layout="constrained")
     for place, name in enumerate(names):
-        times = [by_name[name][measure]["median"] / 1000 for measure in ("p50", "p99", "p999")]
-        axes.plot(times, [place] * 3, color=colour(name), linewidth=2.5)
-        for marker, time, face in zip("osD", times, ("white", colour(name), colour(name))):
-            axes.plot(time, place, marker, color=colour(name), markerfacecolor=face, markersize=7,
-                      label={"o": "p50", "s": "p99", "D": "p99.9"}[marker] if name == OURS else None)
+        shown = [(by_name[name][measure]["median"] / 1000, *look) for measure, look in PERCENTILES.items() if measure in by_name[name]]
+        axes.plot([time for time, *_ in shown], [place] * len(shown), color=colour(name), linewidth=2.5)
+        for time, marker, words in shown:
+            axes.plot(time, place, marker, color=colour(name), markerfacecolor="white" if marker == "o" else colour(name), markersize=7,
+                      label=words if name == OURS else None)
     axes.set_yticks(range(len(names)), [TITLES[name] for name in names])
     for label, name in zip(axes.get_yticklabels(), names):
         label.set_fontweight("bold" if name == OURS else "normal")
@@ -95,7 +98,7 @@ def draw(result, folder):
                                      (figures.get("http", {}), "cpu", "Plain HTTP, 32 connections", "CPU a request, µs")])
     alone = figures.get("alone", {})
     row_of_bars(folder / "memory.svg", [(alone, "idle", "Memory after the start", "MB"),
-                                        (alone, "perConnection", "Memory of an idle TLS connection", "KB")])
+                                        (alone, "perConnection", "Memory of an idle connection", "KB")])
     latency(folder / "latency.svg", figures.get("rate", {}))
     if "growth" in result:
         growth(folder / "growth.svg", result["growth"])
