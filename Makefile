@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault fuzz bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault fuzz bench bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -48,10 +48,14 @@ test-h2spec: setup-test ## another's conformance tests of HTTP/2, whose program 
 	$(CARGO) build --workspace --all-targets
 	PROXY_EVERYTHING_BIN=target/debug/proxy-everything target/debug/h2spec "$(H2SPEC)"
 
+WORKERD := target/bench-handlers/node_modules/workerd
+
+bench: build setup-bench target/mitmproxy $(WORKERD) ## what it costs beside other proxies, to docs/benchmarks.md; as root
+	PROXY_EVERYTHING_BIN=$(CURDIR)/target/$(FOLDER)/proxy-everything /usr/bin/python3 -B tests/bench/compare.py \
+	  --json target/bench/result.json --page docs/benchmarks.md
+
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide
-
-WORKERD := target/bench-handlers/node_modules/workerd
 
 bench-handlers: build handlers setup-bench $(WORKERD) ## what handlers cost, beside none and beside workerd, to docs/benchmarks-handlers.md
 	PROXY_EVERYTHING_BIN=$(CURDIR)/target/$(FOLDER)/proxy-everything python3 tests/bench/handlers.py \
@@ -61,6 +65,10 @@ bench-handlers: build handlers setup-bench $(WORKERD) ## what handlers cost, bes
 $(WORKERD):
 	npm install --prefix target/bench-handlers --ignore-scripts --no-audit --no-fund workerd@1.20261117.1
 	touch $@
+
+# Another proxy, to compare with.
+target/mitmproxy: setup-bench
+	[ -x $@/bin/mitmdump ] || { python3 -m venv $@ && $@/bin/pip install -q mitmproxy==11.0.2; }
 
 lint: setup ## format and clippy
 	$(CARGO) fmt --all --check
@@ -161,7 +169,7 @@ setup-languages:
 setup-test: ## installs what the tests need besides
 	@tools/install build handlers test containers
 
-setup-bench: ## installs what the benchmark of handlers needs besides
+setup-bench: ## installs what the benchmarks need besides
 	@tools/install build handlers bench
 
 clean: ## removes what was built

@@ -12,13 +12,12 @@ import contextlib
 import json
 import os
 import pathlib
-import platform
 import re
 import statistics
 import time
 
 import page
-from parts import HANDLERS, PLACEHOLDER, WORK, Proxy, Upstream, Workerd, component
+from parts import HANDLERS, PLACEHOLDER, WORK, Proxy, Upstream, Workerd, component, machine, process_time, resident
 
 CONNECTIONS = 8
 VARIANTS = 11
@@ -42,11 +41,6 @@ CONFIGURATIONS = [
     ("handler, JavaScript", {"wasm": component("token-by-host"), "config": {"SECRET": "s3cr3t"}}, BOTH),
     ("wasi:http 0.2, Rust", {"wasm": component("other-wstd"), "calls": 128}, BOTH),
 ]
-
-
-def process_time(pid):
-    """CPU seconds of all threads of a process, user and system: the kernel's CPU clock of that process, in nanoseconds."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 def turn(server, transport, seconds):
@@ -97,12 +91,6 @@ def variants():
         path.write_bytes(plain + bytes([0, 3, 1, ord("n"), number]))
         paths.append(str(path))
     return paths
-
-
-def resident(pid):
-    """The process's own share of memory, in MB."""
-    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) * 1024 / 1e6
 
 
 def memory(upstream, paths):
@@ -163,9 +151,8 @@ def measure(arguments):
         with Upstream() as upstream:
             paths = variants()
             result |= {"memory": memory(upstream, paths), "swap": swaps(upstream, paths)}
-    cpu = re.search(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     return result | {
-        "machine": {"cpu": cpu[1] if cpu else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()},
+        "machine": machine(),
         "load": [round(begun_load[0], 1), round(os.getloadavg()[0], 1)],
         "rounds": arguments.rounds, "seconds": arguments.seconds, "connections": CONNECTIONS,
     }

@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import pathlib
+import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -30,7 +32,24 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def until(ready, process, what):
+def process_time(pid):
+    """CPU seconds of all threads of a process, user and system: the kernel's CPU clock of that process, in nanoseconds."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def resident(pid):
+    """The process's own share of memory, in MB."""
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) * 1024 / 1e6
+
+
+def machine():
+    """What all this runs on."""
+    cpu = re.search(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    return {"cpu": cpu[1] if cpu else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
+
+
+def until(ready, process, what, folder=WORK):
     """Waits until `ready()` is something, while the process lives."""
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and process.poll() is None:
@@ -38,29 +57,44 @@ def until(ready, process, what):
             if found := ready():
                 return found
         time.sleep(0.05)
-    raise SystemExit(f"{what} did not come up; see {WORK}")
+    raise SystemExit(f"{what} did not come up; see {folder}")
 
 
-def run(*command):
-    subprocess.run(command, check=True, cwd=WORK, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def run(*command, folder=WORK):
+    subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def certificates():
+def certificates(folder=WORK, names="DNS:upstream.test,DNS:localhost"):
     """A root, and a certificate by it that the upstream and workerd show."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
     run("openssl", "req", "-x509", *key, "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=Benchmark root",
-        "-addext", "basicConstraints=critical,CA:TRUE")
+        "-addext", "basicConstraints=critical,CA:TRUE", folder=folder)
     run("openssl", "req", "-x509", *key, "-keyout", "leaf.key", "-out", "leaf.pem", "-subj", "/CN=upstream.test",
         "-CA", "root.pem", "-CAkey", "root.key", "-addext", "basicConstraints=CA:FALSE",
-        "-addext", "subjectAltName=DNS:upstream.test,DNS:localhost")
+        "-addext", f"subjectAltName={names}", folder=folder)
+
+
+def admin(path, resource, body=None):
+    """Asks the admin API at the socket `path`."""
+    connection = http.client.HTTPConnection("localhost", timeout=READY_SECONDS)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    with contextlib.closing(connection):
+        connection.request("POST" if body else "GET", resource, body and json.dumps(body))
+        answer = connection.getresponse()
+        said = answer.read()
+        assert answer.status in (200, 201), said
+        return json.loads(said)
 
 
 class Process:
     """One process; its output goes to a file."""
 
+    folder = WORK
+
     def start(self, name, command, **pipes):
-        log = open(WORK / f"{name}.log", "w")
-        self.process = subprocess.Popen(command, cwd=WORK, stderr=log, **{"stdout": log, **pipes})
+        with open(self.folder / f"{name}.log", "w") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stderr=log, **{"stdout": log, **pipes})
         self.pid = self.process.pid
 
     def __exit__(self, *_):
@@ -151,16 +185,7 @@ class Proxy(Process):
         assert said.startswith("200"), said
 
     def admin(self, path, body=None):
-        """Asks the admin API."""
-        connection = http.client.HTTPConnection("localhost", timeout=READY_SECONDS)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(WORK / f"state/{self.id}.sock"))
-        with contextlib.closing(connection):
-            connection.request("POST" if body else "GET", path, body and json.dumps(body))
-            answer = connection.getresponse()
-            said = answer.read()
-            assert answer.status == 200, said
-            return json.loads(said)
+        return admin(WORK / f"state/{self.id}.sock", path, body)
 
     def override(self, *words):
         run(BINARY, "override", *words, "--instance", self.id, "--state-dir", str(WORK / "state"))
