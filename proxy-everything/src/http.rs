@@ -74,8 +74,7 @@ const MAX_STREAMS: u32 = 128;
 const MAX_FAULTS: usize = 200;
 /// Decoded header list of one request, in bytes.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
-/// Header lines of one HTTP/1.1 request, and the read buffer of its connection: no less than what the gate lets pass.
-const MAX_HEADERS: usize = 128;
+/// The read buffer of an HTTP/1.1 connection, in bytes: no less than what the gate lets pass.
 const MAX_HTTP1_BUFFER: usize = 128 * 1024;
 /// Flow-control window of an HTTP/2 stream, in bytes: what an upload may be ahead of its upstream. The workload is near.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -198,7 +197,6 @@ where
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request_head())
-        .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HTTP1_BUFFER)
         .serve_connection(io, service_fn(exchange))
         .with_upgrades();

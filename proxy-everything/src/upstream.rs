@@ -45,8 +45,6 @@ use crate::{
 
 /// Idle connections that are kept for one authority.
 const MAX_IDLE_PER_HOST: usize = 32;
-/// Response headers of HTTP/1.1, in lines.
-const MAX_HEADERS: usize = 128;
 /// Flow-control window of an HTTP/2 stream, in bytes: what a response may be ahead of the workload that reads it. Upstreams are far
 /// away, and one stream cannot be faster than one window in each round trip.
 const STREAM_WINDOW: u32 = 512 * 1024;
@@ -94,7 +92,6 @@ impl Upstream {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .http1_max_headers(MAX_HEADERS)
             .http1_max_buf_size(limits.max_response_head())
             .http2_max_header_list_size(u32::try_from(limits.max_response_head()).unwrap_or(u32::MAX))
             .http2_initial_stream_window_size(STREAM_WINDOW)

@@ -192,3 +192,102 @@ fn write(queue: &Queue, mut sink: impl Write, failing: &AtomicBool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Barrier,
+        mpsc::{Sender, channel},
+    };
+
+    use super::*;
+
+    /// Hands each write on, and waits to be let go on if there is somebody who does that.
+    struct Sink {
+        writes: Sender<Vec<u8>>,
+        gate: Option<Arc<Barrier>>,
+        fails: bool,
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let _ = self.writes.send(text.to_vec());
+            if let Some(gate) = &self.gate {
+                gate.wait();
+            }
+            if self.fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(text.len()) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_written_together_whole_in_order_and_counted() {
+        const LINES: u64 = 10_000;
+        let (writes, written) = channel();
+        let log = AuditLog::to(Sink { writes, gate: None, fails: false }).unwrap();
+        let tallies: [Arc<Tally>; 4] = Default::default();
+        std::thread::scope(|scope| {
+            for (writer, tally) in tallies.iter().enumerate() {
+                let queue = &log.queue;
+                scope.spawn(move || {
+                    (0..LINES).for_each(|number| queue.add(format!("{writer} {number}\n").as_bytes(), tally));
+                });
+            }
+        });
+        drop(log);
+        let writes: Vec<Vec<u8>> = written.iter().collect();
+        assert!(writes.len() < 1_000, "{} writes", writes.len());
+        assert!(writes.iter().all(|text| text.ends_with(b"\n")));
+        let text = String::from_utf8(writes.concat()).unwrap();
+        for (writer, tally) in tallies.iter().enumerate() {
+            let prefix = format!("{writer} ");
+            let mine: Vec<u64> =
+                text.lines().filter_map(|line| line.strip_prefix(&prefix)?.parse().ok()).collect();
+            assert_eq!(mine, (0..LINES).collect::<Vec<_>>());
+            assert_eq!((tally.written.load(Relaxed), tally.lost.load(Relaxed)), (LINES, 0));
+        }
+    }
+
+    #[test]
+    fn whoever_has_more_than_the_queue_holds_waits_for_the_sink() {
+        let (writes, written) = channel();
+        let gate = Arc::new(Barrier::new(2));
+        let log = AuditLog::to(Sink { writes, gate: Some(Arc::clone(&gate)), fails: false }).unwrap();
+        let tally = Arc::default();
+        log.queue.add(b"first\n", &tally);
+        assert_eq!(written.recv().unwrap(), b"first\n");
+        // The writer stands in its first write now.
+        log.queue.add(&vec![b'x'; QUEUE], &tally);
+        let (added, is_added) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                log.queue.add(b"last\n", &tally);
+                added.send(()).unwrap();
+            });
+            is_added.recv_timeout(Duration::from_millis(50)).unwrap_err();
+            gate.wait();
+            is_added.recv().unwrap();
+            assert_eq!(written.recv().unwrap().len(), QUEUE);
+            gate.wait();
+            assert_eq!(written.recv().unwrap(), b"last\n");
+            gate.wait();
+        });
+    }
+
+    #[test]
+    fn a_sink_that_fails_is_told_of_and_its_lines_counted() {
+        let (writes, written) = channel();
+        let log = AuditLog::to(Sink { writes, gate: None, fails: true }).unwrap();
+        let (tally, failing) = (Arc::<Tally>::default(), Arc::clone(&log.failing));
+        assert!(!log.is_failing());
+        log.queue.add(b"one\n", &tally);
+        log.queue.add(b"two\n", &tally);
+        drop(log);
+        assert!(failing.load(Relaxed));
+        assert_eq!(written.iter().map(|text| text.len()).sum::<usize>(), 8);
+        assert_eq!((tally.written.load(Relaxed), tally.lost.load(Relaxed)), (0, 2));
+    }
+}

@@ -30,7 +30,7 @@ pub(crate) fn run(input: &[u8]) {
     if whole.1 == 0 {
         return;
     }
-    let mut fields = [httparse::EMPTY_HEADER; 128];
+    let mut fields = [httparse::EMPTY_HEADER; 100];
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(bytes).expect("what passed can be read");
     let head = &bytes[..parsed.unwrap()];

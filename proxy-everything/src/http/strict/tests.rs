@@ -88,7 +88,7 @@ fn request_lines() {
 
 #[test]
 fn fields() {
-    let (many, large) = ("A: b\r\n".repeat(128), format!("A: {}\r\n", "b".repeat(40_000)));
+    let (many, large) = ("A: b\r\n".repeat(100), format!("A: {}\r\n", "b".repeat(40_000)));
     for (lines, expected) in [
         ("Host: a\r\n", None),
         ("hOST:a\r\nA:\tb \t\r\nB:\r\n!#$%&'*+-.^_`|~: \u{e4}\r\n", None),
