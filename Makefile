@@ -15,7 +15,7 @@ PROGRAMS := $(wildcard handlers/examples/*.js handlers/examples/*.ts handlers/te
 HANDLERS := $(patsubst %,target/handlers/%.wasm,$(basename $(notdir $(PROGRAMS))))
 HANDLERS += $(patsubst $(CLIENT)/examples/%.js,target/handlers/client-%.wasm,$(wildcard $(CLIENT)/examples/*.js))
 
-.PHONY: help build demo test test-vault fuzz bench bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
+.PHONY: help build demo test test-vault fuzz bench bench-parts bench-policy bench-handlers lint deny setup-deny handlers handlers-all types test-sdk setup setup-handlers setup-languages setup-test setup-bench clean
 
 help: ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -53,6 +53,9 @@ WORKERD := target/bench-handlers/node_modules/workerd
 bench: build setup-bench target/mitmproxy $(WORKERD) ## what it costs beside other proxies, to docs/benchmarks.md; as root
 	PROXY_EVERYTHING_BIN=$(CURDIR)/target/$(FOLDER)/proxy-everything /usr/bin/python3 -B tests/bench/compare.py \
 	  --json target/bench/result.json --page docs/benchmarks.md
+
+bench-parts: setup ## what the parts of a connection and a request cost, each by itself
+	$(CARGO) bench -p proxy-everything --bench parts
 
 bench-policy: setup ## what a decision costs, by the number of rules
 	$(CARGO) bench -p policy --bench decide

@@ -26,7 +26,7 @@ mod store;
 mod uses;
 
 pub use chain::{Chain, Handler, Named};
-pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome, Upgrade, full};
+pub use contract::{Body, BodyError, Context, Fetch, Fetching, Outcome, Upgrade, empty, full};
 pub use deny::Deny;
 pub use error::{Fault, HandlerError, LoadError};
 pub use inject::{Inject, Part, Template, Value};

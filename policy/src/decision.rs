@@ -128,6 +128,11 @@ impl Rule {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The label, kept together with everybody else who has it.
+    pub fn label(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl fmt::Display for Rule {

@@ -10,6 +10,7 @@ use crate::{
     connection,
     instance::Instance,
     socket::{Traffic, WorkloadSocket},
+    unless::unless,
 };
 
 /// How long to wait when the kernel has nothing to give (EMFILE, for example), before it is asked again.
@@ -43,11 +44,8 @@ pub async fn serve(listener: TcpListener, instance: Arc<Instance>, slots: Arc<Se
         tokio::spawn(async move {
             let accepted = accepted(stream, source, destination, &instance);
             let over = Arc::clone(&instance);
-            tokio::select! {
-                () = connection::serve(accepted, instance) => {}
-                // Dropping what is under way writes its records.
-                () = over.over() => {}
-            }
+            // Dropping what is under way writes its records.
+            let _ = unless(over.over(), connection::serve(accepted, instance)).await;
             drop(slot);
         });
     }

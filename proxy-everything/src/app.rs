@@ -9,6 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -20,6 +21,9 @@ use crate::{
     capture,
     config::{ConfigError, MAX_DOCUMENT, Part},
 };
+
+/// When a start is over, whose code takes 10 MB that nothing needs then.
+const STARTED: Duration = Duration::from_secs(1);
 
 /// The texts at `paths`, to be merged in their order. No policy is an empty one.
 pub fn read_policy(paths: &[PathBuf]) -> anyhow::Result<Vec<Part>> {
@@ -72,5 +76,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     if let Err(error) = capture::raise_descriptor_limit() {
         tracing::warn!(%error, "the number of connections is bounded by the descriptors that may be open");
     }
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("proxy").build()?;
+    runtime.spawn(async {
+        tokio::time::sleep(STARTED).await;
+        match capture::unmap_code() {
+            Ok(bytes) => tracing::debug!(bytes, "code is mapped again when it is needed"),
+            Err(error) => tracing::debug!(%error, "code stays mapped"),
+        }
+    });
+    Ok(runtime)
 }

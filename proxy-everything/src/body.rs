@@ -35,8 +35,12 @@ pub fn request<B>(body: B, notes: Arc<Notes>, idle: Duration, permit: &Permit) -
 where
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
+    if http_body::Body::is_end_stream(&body) {
+        let _ = notes.sent.set(Sent::Over);
+        return handlers::empty();
+    }
     let count = Count::FromWorkload(Sending(notes));
-    let lease = Lease::new((!http_body::Body::is_end_stream(&body)).then(|| permit.apart()));
+    let lease = Lease::new(Some(permit.apart()));
     Passing { body, count, idle: Idle::new(idle), lease, turn: None }.boxed_unsync()
 }
 
@@ -49,7 +53,7 @@ pub fn response(
     permit: Option<Permit>,
     turn: Option<Arc<Turn>>,
 ) -> Body {
-    let count = Count::ToWorkload(Box::new(trail));
+    let count = Count::ToWorkload(trail);
     let lease = Lease::new(permit.filter(|_| !http_body::Body::is_end_stream(&body)));
     Passing { body, count, idle: Idle::new(idle), lease, turn }.boxed_unsync()
 }
@@ -65,7 +69,7 @@ impl Drop for Sending {
 
 enum Count {
     FromWorkload(Sending),
-    ToWorkload(Box<ExchangeTrail>),
+    ToWorkload(ExchangeTrail),
 }
 
 impl Count {

@@ -123,7 +123,7 @@ impl Exchange<'_> {
         if let Some(wanted) = &wanted {
             head.extensions.insert(wanted.protocol.clone());
         }
-        let permit = self.instance.in_force.permit(asked);
+        let permit = self.instance.in_force.permit(asked, self.generation.number());
         let notes = &permit.asked().notes;
         let idle = self.generation.limits().body_idle();
         let body = body::request(body, Arc::clone(notes), idle, &permit);
@@ -228,7 +228,7 @@ impl Exchange<'_> {
     ) -> Result<Response<Body>, ExchangeError> {
         let context = self.context(Arc::clone(&bound.pattern), onward.play.secrets().clone());
         let behind =
-            Behind { onward, instance: Arc::clone(&self.instance), record: self.trail.record().clone() };
+            Behind { onward, instance: Arc::clone(&self.instance), record: Arc::clone(self.trail.record()) };
         match bound.chain.run(request, &context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {

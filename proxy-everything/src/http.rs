@@ -56,6 +56,7 @@ use crate::{
     in_force::{Rules, UnderWay},
     instance::Instance,
     socket::Traffic,
+    unless::unless,
     upgrade::Switched,
 };
 
@@ -149,12 +150,13 @@ pub async fn serve<S>(
             }
         }
     };
-    let ended = tokio::select! {
-        ended = served => ended,
-        () = connection.stuck() => None,
-        () = connection.unread(limits.body_idle()) => None,
+    let stands_still = async {
+        tokio::select! {
+            () = connection.stuck() => {}
+            () = connection.unread(limits.body_idle()) => {}
+        }
     };
-    if let Some(error) = ended {
+    if let Ok(Some(error)) = unless(stands_still, served).await {
         trail.failed(&error);
     }
 }
@@ -201,10 +203,11 @@ where
         .serve_connection(io, service_fn(exchange))
         .with_upgrades();
     let mut served = pin!(served);
-    tokio::select! {
-        result = served.as_mut() => return connection.ends(result),
-        () = connection.unused(limits.keep_alive(), DRAIN_IDLE) => served.as_mut().graceful_shutdown(),
+    let unused = connection.unused(limits.keep_alive(), DRAIN_IDLE);
+    if let Ok(result) = unless(unused, served.as_mut()).await {
+        return connection.ends(result);
     }
+    served.as_mut().graceful_shutdown();
     connection.ends(served.await)
 }
 
@@ -226,16 +229,15 @@ where
         .serve_connection(TokioIo::new(guarded), service_fn(|request| one(request, Arc::clone(connection))));
     let mut served = pin!(served);
     let ended = async {
-        tokio::select! {
-            result = served.as_mut() => return result,
-            // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
-            () = connection.unused(limits.keep_alive(), Duration::ZERO) => served.as_mut().graceful_shutdown(),
+        if let Ok(result) =
+            unless(connection.unused(limits.keep_alive(), Duration::ZERO), served.as_mut()).await
+        {
+            return result;
         }
-        tokio::select! {
-            result = served => result,
-            // The library holds the last piece of a response back for as long as its window is too small.
-            () = connection.quiet(limits.body_idle()) => Ok(()),
-        }
+        // GOAWAY says which requests were too late (RFC 9113, 6.8), so nothing is lost by sending it at once.
+        served.as_mut().graceful_shutdown();
+        // The library holds the last piece of a response back for as long as its window is too small.
+        unless(connection.quiet(limits.body_idle()), served).await.unwrap_or(Ok(()))
     };
     let mut tunnels = FuturesUnordered::new();
     let result = tokio::select! {
@@ -270,7 +272,7 @@ async fn one(request: Request<Incoming>, connection: Arc<Connection>) -> Result<
     }
     if version == Version::HTTP_2 && method == Method::HEAD {
         // On HTTP/1.1 the library sees to it: that there is one can be said, but it is not there (RFC 9110, 9.3.2).
-        response = response.map(|_| handlers::full(""));
+        response = response.map(|_| handlers::empty());
     }
     Ok(response)
 }

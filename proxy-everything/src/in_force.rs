@@ -90,9 +90,13 @@ impl InForce {
         }
     }
 
-    /// For a request that was let pass.
-    pub fn permit(&self, asked: Asked) -> Permit {
-        Permit { rules: self.0.subscribe(), request: Arc::new(asked) }
+    /// For a request that `generation` let pass. It is asked about again only by rules that are not that generation's.
+    pub fn permit(&self, asked: Asked, generation: u64) -> Permit {
+        let mut rules = self.0.subscribe();
+        if rules.borrow().generation != generation {
+            rules.mark_changed();
+        }
+        Permit { rules, request: Arc::new(asked) }
     }
 }
 
@@ -141,10 +145,13 @@ impl Permit {
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + 'static {
         let (mut rules, request) = (self.rules.clone(), Arc::clone(&self.request));
         async move {
-            if rules.wait_for(|rules| !request.passes(rules)).await.is_err() {
-                // The instance has ended, and its rules with it.
-                pending().await
+            while rules.changed().await.is_ok() {
+                if !request.passes(&rules.borrow_and_update()) {
+                    return;
+                }
             }
+            // The instance has ended, and its rules with it.
+            pending().await
         }
     }
 }
@@ -203,5 +210,41 @@ impl UnderWay {
     pub fn passes(&self, rules: &Rules) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter_map(Weak::upgrade).all(|one| one.passes(rules))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn asked() -> Asked {
+        let authority = Authority::parse("good.test", Scheme::Https).unwrap();
+        let notes = Arc::default();
+        Asked { scheme: Scheme::Https, authority, plain: None, method: Method::GET, path: "/".into(), notes }
+    }
+
+    #[test]
+    fn rules_that_came_between_a_decision_and_its_permit_are_asked() {
+        // These deny everything, and are generation 0.
+        let rules = InForce::default();
+        let decided_by_these = rules.permit(asked(), 0);
+        assert!(decided_by_these.holds());
+        assert!(decided_by_these.revoked().now_or_never().is_none());
+        let decided_before = rules.permit(asked(), 1);
+        assert!(!decided_before.holds());
+        assert!(decided_before.revoked().now_or_never().is_some());
+    }
+
+    #[test]
+    fn new_rules_are_asked() {
+        let rules = InForce::default();
+        let permit = rules.permit(asked(), 0);
+        let mut revoked = Box::pin(permit.revoked());
+        assert!(revoked.as_mut().now_or_never().is_none());
+        let same = rules.0.borrow().clone();
+        rules.replace(Rules { generation: 1, ..same });
+        assert!(!permit.holds() && revoked.now_or_never().is_some());
     }
 }

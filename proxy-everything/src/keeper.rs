@@ -224,6 +224,8 @@ impl Keep {
         }
         if ready {
             self.failures = 0;
+            // This process has little to do from now on.
+            let _ = capture::unmap_code();
         }
         if ready && self.successor == Some(number) {
             self.take_over(number);

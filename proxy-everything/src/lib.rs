@@ -51,5 +51,6 @@ pub mod secrets;
 pub mod state;
 pub mod stores;
 pub mod trust;
+mod unless;
 pub mod verified;
 pub mod watch;

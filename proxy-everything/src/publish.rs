@@ -181,7 +181,7 @@ impl Trail {
     fn open(instance: Arc<Instance>, client: SocketAddr, outside: SocketAddr, inside: u16) -> Self {
         let mut record = Record::new(Kind::Inbound, Protocol::Opaque, &instance, client, outside);
         record.decision = Some(Decision::Allow);
-        record.rule = Some(format!("publish {outside}:{inside}"));
+        record.rule = Some(format!("publish {outside}:{inside}").into());
         Self { record, traffic: Arc::default(), instance }
     }
 }

@@ -138,10 +138,8 @@ impl Upstream {
             tokio::time::sleep(self.limits.response_head()).await;
         };
         let interim = Arc::new(Interim::default());
-        let counted = Arc::clone(&interim);
-        hyper::ext::on_informational(&mut request, move |_| counted.one_more());
         let response = tokio::select! {
-            response = self.request(way, request) => response.map_err(failure)?,
+            response = self.request(way, request, &interim) => response.map_err(failure)?,
             () = overdue => return Err(UpstreamError::HeadTimeout),
             () = interim.too_many() => return Err(UpstreamError::Framing(framing::TOO_MANY)),
         };
@@ -168,18 +166,20 @@ impl Upstream {
         &self,
         way: Way<'_>,
         request: Request<Body>,
+        interim: &Arc<Interim>,
     ) -> Result<Response<Incoming>, legacy::Error> {
         let client = match way {
             Way::Any => &self.client,
             Way::Only(client) => client,
         };
         let (request, lent) = again::lend(request);
-        let error = match client.request(request).await {
+        let error = match client.request(counted(request, interim)).await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
         let Some(again) = Again::after(&error, lent.is_harmless()) else { return Err(error) };
         let Some(request) = lent.back().await else { return Err(error) };
+        let request = counted(request, interim);
         tracing::debug!(%error, ?again, "the upstream has not answered it, so that it is sent again");
         match (again, way) {
             (Again::Apart, Way::Any) => self.builder.build(self.connector.clone()).request(request).await,
@@ -193,6 +193,13 @@ impl Upstream {
     pub async fn tunnel(&self, tunnel: &Tunnel) -> Result<(TcpStream, SocketAddr), UpstreamError> {
         self.connector.tunnel(tunnel).await
     }
+}
+
+/// The request, whose interim responses are counted.
+fn counted(mut request: Request<Body>, interim: &Arc<Interim>) -> Request<Body> {
+    let interim = Arc::clone(interim);
+    hyper::ext::on_informational(&mut request, move |_| interim.one_more());
+    request
 }
 
 /// Our connector's own error where there is one; the pool wraps it. What TLS said after the handshake is known of the connection.

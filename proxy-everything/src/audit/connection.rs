@@ -50,7 +50,7 @@ impl ConnectionTrail {
 
     /// The TLS server name.
     pub fn server_name(&mut self, name: &CanonicalHost) {
-        self.record.sni = Some(name.to_string());
+        self.record.sni = Some(name.to_string().into());
     }
 
     /// It may go on as HTTP, each exchange judged by itself.
@@ -62,7 +62,7 @@ impl ConnectionTrail {
     pub fn spliced(&mut self, tunnel: &Tunnel, generation: u64) {
         self.record.decision = Some(Decision::Allow);
         self.record.generation = generation;
-        self.record.rule = Some(tunnel.rule.to_string());
+        self.record.rule = Some(tunnel.rule.label());
         self.record.authority = Some(tunnel.to.to_string());
     }
 
@@ -70,7 +70,7 @@ impl ConnectionTrail {
     pub fn denied(&mut self, denial: &Denial, generation: u64) {
         self.record.decision = Some(Decision::Deny);
         self.record.generation = generation;
-        self.record.rule = Some(denial.rule.to_string());
+        self.record.rule = Some(denial.rule.label());
         self.record.error = Some(denial.reason.as_str());
     }
 

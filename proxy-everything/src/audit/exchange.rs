@@ -110,7 +110,8 @@ pub struct ExchangeTrail {
     instance: Arc<Instance>,
     notes: Arc<Notes>,
     logs: Logs,
-    record: Record,
+    /// Shared with what handlers may fetch, which begins with a copy.
+    record: Arc<Record>,
 }
 
 impl ExchangeTrail {
@@ -132,22 +133,27 @@ impl ExchangeTrail {
             began: Instant::now(),
             ..connection.clone()
         };
-        Self { instance, notes: Arc::default(), logs: Logs::default(), record }
+        Self { instance, notes: Arc::default(), logs: Logs::default(), record: record.into() }
     }
 
     /// Begins the record of a request that `handler` makes of another host, in the exchange that `parent` is the record of.
     pub fn fetch(instance: Arc<Instance>, parent: &Record, handler: &Arc<str>) -> Self {
         let request = parent.request.clone().unwrap_or_default();
         let mut trail = Self::open(instance, parent, parent.generation, request);
-        trail.record.kind = Kind::Fetch;
-        trail.record.path = None;
-        trail.record.handlers = Used::named(handler);
+        let record = trail.record_mut();
+        record.kind = Kind::Fetch;
+        record.path = None;
+        record.handlers = Used::named(handler);
         trail
     }
 
     /// What the record says so far.
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &Arc<Record> {
         &self.record
+    }
+
+    fn record_mut(&mut self) -> &mut Record {
+        Arc::make_mut(&mut self.record)
     }
 
     /// What is learned on the way.
@@ -172,51 +178,55 @@ impl ExchangeTrail {
 
     /// The request line, before it is known whether it makes sense.
     pub fn asked(&mut self, method: &Method, path: Option<&str>) {
-        self.record.method = Some(method.to_string());
+        let record = self.record_mut();
+        record.method = Some(method.to_string());
         if let Some(path) = path {
-            self.record.set_path(path);
+            record.set_path(path);
         }
     }
 
     /// The scheme and the canonical authority.
     pub fn target(&mut self, scheme: Scheme, authority: &Authority) {
-        self.record.scheme = Some(scheme.as_str());
-        self.record.authority = Some(authority.to_string());
+        let record = self.record_mut();
+        record.scheme = Some(scheme.as_str());
+        record.authority = Some(authority.to_string());
     }
 
     /// It may pass, by `rule`, through `handlers`.
     pub fn allowed(&mut self, rule: &Rule, handlers: Used) {
-        self.record.decision = Some(Decision::Allow);
-        self.record.rule = Some(rule.to_string());
-        self.record.handlers = handlers;
+        let record = self.record_mut();
+        record.decision = Some(Decision::Allow);
+        record.rule = Some(rule.label());
+        record.handlers = handlers;
     }
 
     /// It may pass although it would be refused.
     pub fn monitored(&mut self, denial: &Denial) {
         let Denial { reason, rule, .. } = denial;
-        self.record.monitored = Some(Monitored { reason: reason.as_str(), rule: rule.to_string() });
+        self.record_mut().monitored = Some(Monitored { reason: reason.as_str(), rule: rule.to_string() });
     }
 
     /// It was refused, or failed.
     pub fn failed(&mut self, error: &ExchangeError) {
         tracing::debug!(request = ?self.record.request, %error, "exchange failed");
-        self.record.error = Some(error.kind());
+        let record = self.record_mut();
+        record.error = Some(error.kind());
         if error.is_denial() {
-            self.record.decision = Some(Decision::Deny);
+            record.decision = Some(Decision::Deny);
         }
         if let Some(rule) = error.rule() {
-            self.record.rule = Some(rule.to_owned());
+            record.rule = Some(rule.into());
         }
     }
 
     /// The body of the response broke off.
     pub fn broke(&mut self, kind: &'static str) {
-        self.record.error.get_or_insert(kind);
+        self.record_mut().error.get_or_insert(kind);
     }
 
     /// The status that the workload is given.
     pub fn answered(&mut self, status: StatusCode) {
-        self.record.status = Some(status.as_u16());
+        self.record_mut().status = Some(status.as_u16());
     }
 }
 
@@ -224,6 +234,7 @@ impl ExchangeTrail {
     /// What became of secrets.
     fn secrets(&mut self) {
         let Self { record, notes, instance, .. } = self;
+        let record = Arc::make_mut(record);
         record.secrets = notes.play.get().map(|play| play.uses()).unwrap_or_default();
         let found = notes.found.lock().unwrap_or_else(PoisonError::into_inner);
         let found: BTreeSet<_> =
@@ -244,20 +255,22 @@ impl ExchangeTrail {
 
 impl Drop for ExchangeTrail {
     fn drop(&mut self) {
-        if let Some(kind) = self.notes.cut_off.get() {
-            self.record.error.get_or_insert(kind);
-        }
-        if self.record.status.is_none() {
-            self.record.error.get_or_insert("aborted");
-        }
-        self.record.bytes_from_workload = self.notes.from_workload.load(Relaxed);
-        self.record.bytes_to_workload = self.notes.to_workload.load(Relaxed);
-        self.record.upstream = self.notes.address();
         self.secrets();
-        let (lines, dropped) = self.logs.take();
-        self.record.log = lines.iter().cloned().map(LogLine::from).collect();
-        self.record.log_dropped = dropped;
-        self.record.end();
+        let Self { record, notes, logs, .. } = self;
+        let record = Arc::make_mut(record);
+        if let Some(kind) = notes.cut_off.get() {
+            record.error.get_or_insert(kind);
+        }
+        if record.status.is_none() {
+            record.error.get_or_insert("aborted");
+        }
+        record.bytes_from_workload = notes.from_workload.load(Relaxed);
+        record.bytes_to_workload = notes.to_workload.load(Relaxed);
+        record.upstream = notes.address();
+        let (lines, dropped) = logs.take();
+        record.log = lines.iter().cloned().map(LogLine::from).collect();
+        record.log_dropped = dropped;
+        record.end();
         self.instance.audit.write(&self.record, &self.instance.records);
         if self.record.kind == Kind::Exchange {
             tail::tell(&self.instance, &self.record, &lines);

@@ -91,7 +91,7 @@ pub struct Record {
     pub protocol: Protocol,
     /// The TLS server name, canonical.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sni: Option<String>,
+    pub sni: Option<Arc<str>>,
     /// What the request was sent over: `https` or `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<&'static str>,
@@ -109,7 +109,7 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<Arc<str>>,
     /// What would have been decided if the policy were not only monitoring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitored: Option<Monitored>,
@@ -332,7 +332,9 @@ pub fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok,
         OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).map_err(S::Error::custom)?;
     let milliseconds =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    serializer.serialize_str(&time.format(milliseconds).map_err(S::Error::custom)?)
+    let mut text = [0; 24];
+    time.format_into(&mut text.as_mut_slice(), milliseconds).map_err(S::Error::custom)?;
+    serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use hickory_proto::op::{Query, ResponseCode};
-use policy::CanonicalHost;
+use policy::{CanonicalHost, Rule};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -96,7 +96,7 @@ impl Trail {
 
     fn answered(mut self, mut reply: Reply, answer: Answer, carrier: Carrier) -> Option<Vec<u8>> {
         self.record.decision = Some(answer.decision);
-        self.record.rule = answer.rule.as_ref().map(ToString::to_string);
+        self.record.rule = answer.rule.as_ref().map(Rule::label);
         self.record.error = answer.error;
         self.record.generation = answer.generation.unwrap_or(self.record.generation);
         reply.code(answer.code);

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use handlers::{Body, full};
+use handlers::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{ExchangeError, UpstreamError};
@@ -66,7 +66,7 @@ impl Status {
 pub(super) fn refusal(error: &ExchangeError, request_id: &str, kind: HeaderValue) -> Response<Body> {
     let rule = error.rule().map(|rule| format!(", rule {rule}")).unwrap_or_default();
     let message = format!("{}: {error} (request {request_id}{rule})", error.kind());
-    let mut response = Response::new(full(""));
+    let mut response = Response::new(handlers::empty());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(STATUS, HeaderValue::from(Status::of(error) as u16));

@@ -59,7 +59,7 @@ impl Onward {
 pub(super) struct Behind {
     pub(super) onward: Onward,
     pub(super) instance: Arc<Instance>,
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
 }
 
 impl Fetch for Behind {

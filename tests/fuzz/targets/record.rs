@@ -11,7 +11,7 @@ use proxy_everything::audit::{Decision, Kind, Protocol, Record, Used};
 pub(crate) fn run(texts: (&str, &str, &str, &str, u64)) {
     let (sni, method, authority, path, number) = texts;
     let mut record = record(number);
-    record.sni = Some(sni.to_owned());
+    record.sni = Some(sni.into());
     record.method = Some(method.to_owned());
     record.authority = Some(authority.to_owned());
     record.set_path(path);
