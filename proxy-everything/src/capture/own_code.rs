@@ -10,7 +10,7 @@ pub fn unmap_code() -> io::Result<usize> {
     let mut unmapped = 0;
     for line in fs::read("/proc/self/maps")?.split(|byte| *byte == b'\n') {
         if let Some((from, to)) = code_of(line, program.as_os_str().as_bytes()) {
-            let start = NonZeroUsize::new(from).map(|from| NonNull::without_provenance(from));
+            let start = NonZeroUsize::new(from).map(NonNull::without_provenance);
             let (Some(start), Some(length)) = (start, to.checked_sub(from)) else { continue };
             // SAFETY: pages of a file that are only read and executed hold what the file does, so that being mapped again changes nothing.
             unsafe { nix::sys::mman::madvise(start, length, nix::sys::mman::MmapAdvise::MADV_DONTNEED)? };
