@@ -1,7 +1,7 @@
 //! Accepting: receives the listeners inside the namespace, hands on each connection with the two addresses that TPROXY
 //! preserves: who connects, and where to. Bounded; running out of descriptors slows it down and never stops it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -44,8 +44,11 @@ pub async fn serve(listener: TcpListener, instance: Arc<Instance>, slots: Arc<Se
         tokio::spawn(async move {
             let accepted = accepted(stream, source, destination, &instance);
             let over = Arc::clone(&instance);
-            // Dropping what is under way writes its records.
-            let _ = unless(over.over(), connection::serve(accepted, instance)).await;
+            {
+                let served = pin!(connection::serve(accepted, instance));
+                let _ = unless(over.over(), served).await;
+                // Dropping what is under way writes its records.
+            }
             drop(slot);
         });
     }

@@ -141,7 +141,7 @@ pub async fn serve<S>(
         ends_responses: AtomicBool::new(false),
         gate: Arc::default(),
     });
-    let served = async {
+    let served = pin!(async {
         match version {
             Protocol::Http2 => http2(stream, &connection, &limits).await,
             _ => {
@@ -149,7 +149,7 @@ pub async fn serve<S>(
                 http1(stream, &connection, &limits).await.err().and_then(ended_by)
             }
         }
-    };
+    });
     let stands_still = async {
         tokio::select! {
             () = connection.stuck() => {}

@@ -50,6 +50,7 @@ pub mod policy_tools;
 pub mod secrets;
 pub mod state;
 pub mod stores;
+mod tcp;
 pub mod trust;
 mod unless;
 pub mod verified;

@@ -17,6 +17,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::tcp::Tcp;
+
 /// Bytes as the workload sent and received them, TLS included.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -51,7 +53,7 @@ impl Traffic {
 /// A workload's TCP connection.
 #[derive(Debug)]
 pub struct WorkloadSocket {
-    stream: TcpStream,
+    stream: Tcp,
     sniffed: BytesMut,
     traffic: Arc<Traffic>,
 }
@@ -59,7 +61,7 @@ pub struct WorkloadSocket {
 impl WorkloadSocket {
     /// Takes over an accepted connection.
     pub fn new(stream: TcpStream, traffic: Arc<Traffic>) -> Self {
-        Self { stream, sniffed: BytesMut::new(), traffic }
+        Self { stream: Tcp(stream), sniffed: BytesMut::new(), traffic }
     }
 
     /// Waits for more bytes and gives all that have come so far; `None` at the end of the stream.
@@ -87,7 +89,7 @@ impl WorkloadSocket {
     /// From now on closing it resets it.
     pub fn abandon(&self) {
         // A socket that cannot be set so is closed normally, which ends it too.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.stream.0.set_zero_linger();
     }
 }
 

@@ -2,19 +2,21 @@
 //! wakes several times for each request, almost never because of what would end it: that is polled only when it has something
 //! to say, which saves 0.1 µs of processor time for each such end that is waited for at each of those times.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-/// What `work` came to, unless `end` came first.
-pub(crate) async fn unless<T, E>(
+/// What `work` came to, unless `end` came first. Work is large, and stays where it is; no future has room for `end`, which has its own.
+pub(crate) fn unless<T, E>(
     end: impl Future<Output = E>,
-    work: impl Future<Output = T>,
-) -> Result<T, E> {
+    work: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = Result<T, E>> {
     let mut ends: FuturesUnordered<_> = [end].into_iter().collect();
-    tokio::select! {
-        biased;
-        done = work => Ok(done),
-        Some(ended) = ends.next() => Err(ended),
+    async move {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            Some(ended) = ends.next() => Err(ended),
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     credentials::Networks,
     error::{TlsFault, UpstreamError},
     in_force::{InForce, Rules},
+    tcp::Tcp,
 };
 
 /// Opens connections for a pool.
@@ -164,7 +165,7 @@ impl Inner {
         tcp: TcpStream,
         authority: &Authority,
         versions: Versions,
-    ) -> Result<TlsStream<TcpStream>, UpstreamError> {
+    ) -> Result<TlsStream<Tcp>, UpstreamError> {
         let name = match (authority.host.name(), authority.host.address()) {
             (Some(name), _) => ServerName::try_from(name.to_owned()).map_err(|_| TlsFault::WrongName),
             (None, Some(ip)) => Ok(ServerName::from(ip)),
@@ -175,7 +176,7 @@ impl Inner {
             Versions::Http1 => vec![b"http/1.1".to_vec()],
         };
         let tls = self.tls.connector(authority).with_alpn(alpn);
-        let handshake = tls.connect(name.map_err(UpstreamError::Tls)?, tcp);
+        let handshake = tls.connect(name.map_err(UpstreamError::Tls)?, Tcp(tcp));
         let stream =
             timeout(self.limits.tls_handshake(), handshake).await.map_err(|_| UpstreamError::TlsTimeout)?;
         stream.map_err(|error| UpstreamError::Tls(error.into()))

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::error::TlsFault;
+use crate::{error::TlsFault, tcp::Tcp};
 
 /// What is known of a connection: found among the extensions of the responses that came over it, and beside its errors.
 #[derive(Clone, Debug)]
@@ -113,16 +113,16 @@ pub struct UpstreamStream {
 pub(super) type Revoked = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 enum Transport {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
 }
 
 impl UpstreamStream {
     pub(super) fn plain(stream: TcpStream, address: SocketAddr, revoked: Revoked) -> Self {
-        Self::new(Transport::Plain(stream), address, revoked)
+        Self::new(Transport::Plain(Tcp(stream)), address, revoked)
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, revoked: Revoked) -> Self {
+    pub(super) fn tls(stream: TlsStream<Tcp>, address: SocketAddr, revoked: Revoked) -> Self {
         Self::new(Transport::Tls(Box::new(stream)), address, revoked)
     }
 
@@ -155,7 +155,7 @@ impl UpstreamStream {
             Transport::Plain(stream) => stream,
             Transport::Tls(stream) => stream.get_ref().0,
         };
-        tcp.set_zero_linger()
+        tcp.0.set_zero_linger()
     }
 }
 
