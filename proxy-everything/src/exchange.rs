@@ -34,7 +34,7 @@ pub async fn run(
     mut request: Request<Incoming>,
     instance: Arc<Instance>,
     transport: &Transport,
-    connection: &Record,
+    connection: &Arc<Record>,
     under_way: &UnderWay,
 ) -> (Response<Body>, Option<Switched>) {
     let generation = instance.current();
@@ -49,8 +49,9 @@ pub async fn run(
         _ => Prior::Nothing,
     };
     let request = lingering(request);
-    let exchange = Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail, prior };
-    let answer = exchange.answer(request, wanted, transport, connection).await;
+    let exchange =
+        Exchange { instance, generation: Arc::clone(&generation), trail: &mut trail, connection, prior };
+    let answer = exchange.answer(request, wanted, transport).await;
     let (response, permit) = match answer {
         Ok(Answer { response, permit, play, ends }) => {
             under_way.add(&permit);
@@ -97,6 +98,7 @@ struct Exchange<'a> {
     instance: Arc<Instance>,
     generation: Arc<Generation>,
     trail: &'a mut ExchangeTrail,
+    connection: &'a Arc<Record>,
     prior: Prior,
 }
 
@@ -106,10 +108,9 @@ impl Exchange<'_> {
         request: Request<Lingering>,
         wanted: Option<Wanted>,
         transport: &Transport,
-        connection: &Record,
     ) -> Result<Answer, ExchangeError> {
         self.may_begin()?;
-        let (scheme, authority) = target(&request, transport, connection.destination)?;
+        let (scheme, authority) = target(&request, transport, self.connection.destination)?;
         self.trail.target(scheme, &authority);
         let (method, path) = (request.method().clone(), request.uri().path().into());
         let notes = Arc::clone(self.trail.notes());
@@ -227,8 +228,12 @@ impl Exchange<'_> {
         rule: &Rule,
     ) -> Result<Response<Body>, ExchangeError> {
         let context = self.context(Arc::clone(&bound.pattern), onward.play.secrets().clone());
-        let behind =
-            Behind { onward, instance: Arc::clone(&self.instance), record: self.trail.record().clone() };
+        let behind = Behind {
+            onward,
+            instance: Arc::clone(&self.instance),
+            connection: Arc::clone(self.connection),
+            request: self.trail.request_id(),
+        };
         match bound.chain.run(request, &context, Arc::new(behind)).await {
             Ok(Outcome::Response(response)) => Ok(response),
             Ok(Outcome::Denied { status, reason, .. }) => {

@@ -98,7 +98,7 @@ struct Connection {
     instance: Arc<Instance>,
     transport: Transport,
     /// What its exchanges' records begin with.
-    record: Record,
+    record: Arc<Record>,
     traffic: Arc<Traffic>,
     /// Exchanges begun, and under way, for noticing idleness.
     begun: AtomicU64,
@@ -130,7 +130,7 @@ pub async fn serve<S>(
     let connection = Arc::new(Connection {
         instance: Arc::clone(instance),
         transport,
-        record: trail.record().clone(),
+        record: Arc::new(trail.record().clone()),
         traffic: trail.traffic(),
         begun: AtomicU64::new(0),
         busy: AtomicU64::new(0),

@@ -59,7 +59,10 @@ impl Onward {
 pub(super) struct Behind {
     pub(super) onward: Onward,
     pub(super) instance: Arc<Instance>,
-    pub(super) record: Record,
+    /// What the records of all exchanges on its connection begin with.
+    pub(super) connection: Arc<Record>,
+    /// The exchange's id.
+    pub(super) request: Arc<str>,
 }
 
 impl Fetch for Behind {
@@ -69,6 +72,9 @@ impl Fetch for Behind {
     }
 
     fn elsewhere(&self, handler: &str, request: Request<Body>) -> handlers::Fetching {
-        fetch::elsewhere(&self.instance, &self.onward.generation, &self.record, handler, request)
+        let (request_id, connection) = (Arc::clone(&self.request), Record::clone(&self.connection));
+        let generation = self.onward.generation.number();
+        let parent = Record { request: Some(request_id), generation, ..connection };
+        fetch::elsewhere(&self.instance, &self.onward.generation, &parent, handler, request)
     }
 }
