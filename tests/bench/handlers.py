@@ -5,7 +5,7 @@ The proxy has one core; the load (wrk) and the upstream (nginx) have another. Ev
 time, and gets a turn in every round, so that whatever else the machine does hits all alike. Figures are medians over the rounds, of
 differences and ratios within one round. Writes a table, JSON and the page.
 
-  handlers.py [--rounds N] [--seconds N] [--only NAME,...] [--json FILE] [--page FILE]
+  handlers.py [--rounds N] [--seconds N] [--only NAME;...] [--json FILE] [--page FILE]
 """
 import argparse
 import contextlib
@@ -134,7 +134,7 @@ def measure(arguments):
         upstream = stack.enter_context(Upstream())
         servers, missing = {}, []
         for name, handler, transports, *secret in CONFIGURATIONS:
-            if arguments.only and name not in arguments.only.split(","):
+            if arguments.only and name not in arguments.only.split(";"):
                 continue
             if handler and not os.path.exists(handler.get("wasm", "/")):
                 missing.append(name)
@@ -142,7 +142,7 @@ def measure(arguments):
             handlers = {"measured": handler} if handler else {}
             proxy = Proxy(name, upstream, handlers, {"upstream.test": "measured"} if handler else {}, *secret)
             servers[name] = (stack.enter_context(proxy), transports)
-        if not arguments.only or "workerd" in arguments.only.split(","):
+        if not arguments.only or "workerd" in arguments.only.split(";"):
             servers["workerd"] = (stack.enter_context(Workerd(upstream)), BOTH)
         costs = compared(rounds(servers, arguments.rounds, arguments.seconds))
     result = {"costs": costs, "missing": missing}

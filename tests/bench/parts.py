@@ -38,9 +38,24 @@ def process_time(pid):
 
 
 def resident(pid):
-    """The process's own share of memory, in MB."""
+    """The process's own share of memory, in MB, with what its files in memory hold that is not mapped now."""
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) * 1024 / 1e6
+    own = field(rollup, "Pss") * 1024
+    mapped = 0
+    for mapping in re.split(r"^(?=[0-9a-f]+-)", pathlib.Path(f"/proc/{pid}/smaps").read_text(), flags=re.M):
+        if "/memfd:" in mapping:
+            # Pages that were written to are copies.
+            mapped += (field(mapping, "Pss") - field(mapping, "Anonymous")) * 1024
+    files = {}
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(entry).startswith("/memfd:"):
+                files[entry.stat().st_ino] = entry.stat().st_blocks * 512
+    return (own - mapped + sum(files.values())) / 1e6
+
+
+def field(text, name):
+    return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
 
 def machine():

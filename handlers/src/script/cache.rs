@@ -5,21 +5,20 @@
 //! have made; the key lives in a folder of its own, which may be gone after a restart of the machine. Everything that is
 //! amiss with a file means that it is removed and the component compiled anew.
 
+mod seal;
+
 use std::{
     collections::BTreeMap,
+    fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io,
+    os::fd::AsRawFd,
     path::Path,
     sync::Arc,
     time::Instant,
 };
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey},
-    constant_time::verify_slices_are_equal,
-    error::Unspecified,
-    hmac,
-};
+use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
@@ -28,15 +27,13 @@ use super::{
     engine::ContentHash,
     folder::{Entry, Existing, Folder},
 };
+use seal::Seal;
 
 /// The file with the key.
 const KEY: &str = "components.key";
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;
-
-/// What a file of compiled code begins with: a nonce, and the tag that belongs to it. 16 is the tag's length.
-const SEAL_BYTES: usize = NONCE_LEN + 16;
 
 /// The largest compiled component that is kept, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -77,7 +74,7 @@ impl Cache {
     /// The component with this hash, as it was given, if it was loaded before.
     pub(super) fn given(&self, hash: &ContentHash) -> Option<Vec<u8>> {
         let name = given_name(hash);
-        let bytes = self.read(&name)?;
+        let bytes = self.believed(&name, self.0.folder.read(&name, MAX_FILE_BYTES))?;
         let right = Sha256::digest(&bytes).as_slice() == hash;
         if !right {
             self.0.folder.remove(&name);
@@ -86,21 +83,12 @@ impl Cache {
     }
 
     /// The component with this hash, compiled for this engine.
-    #[expect(unsafe_code, reason = "compiled code cannot be checked by looking at it")]
     pub(super) fn compiled(&self, engine: &Engine, hash: &ContentHash) -> Option<Component> {
         let begun = Instant::now();
         let name = compiled_name(engine, hash);
-        let bytes = self.read(&name)?;
-        let found = bytes.split_at_checked(SEAL_BYTES).and_then(|(seal, code)| {
-            let (nonce, tag) = seal.split_first_chunk()?;
-            verify_slices_are_equal(tag, self.tag(&name, *nonce, code).ok()?.as_ref()).ok()?;
-            // SAFETY: the bytes must be what `Component::serialize` gave, unchanged. The tag says that a process with
-            // our key wrote exactly these under exactly this name, which holds the component's hash and the engine's:
-            // neither an accident nor somebody who can write into the folder, but not into that of the key, can make
-            // one. They are in memory of ours while the tag is verified and until wasmtime has copied them, so that
-            // the file may change meanwhile.
-            unsafe { Component::deserialize(engine, code) }.ok()
-        });
+        let (file, size) = self.believed(&name, self.0.folder.file(&name, MAX_FILE_BYTES))?;
+        let code = self.seal(&name).and_then(|seal| seal.copy(file, size));
+        let found = loaded(engine, &self.believed(&name, code.map(Some))?);
         match &found {
             Some(_) => tracing::debug!(took = ?begun.elapsed(), name, "a compiled handler was kept"),
             None => self.0.folder.remove(&name),
@@ -120,22 +108,19 @@ impl Cache {
         folder.write(&given_name(hash), &[given], Existing::Replace)?;
         let code = compiled.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let name = compiled_name(compiled.engine(), hash);
-        let nonce = random()?;
-        let tag = self.tag(&name, nonce, &code).map_err(|_| io::Error::other("no tag can be made"))?;
-        folder.write(&name, &[&nonce, tag.as_ref(), &code], Existing::Replace)?;
+        let seal = self.seal(&name)?.of(random()?, &code)?;
+        folder.write(&name, &[&seal, &code], Existing::Replace)?;
         self.prune()
     }
 
-    /// What only we can make of a file's name and content: AES-256-GMAC (NIST SP 800-38D, 6.2) by a key of this name. It takes a
-    /// fifth of the time of HMAC-SHA256, which was a third of that of a change of component.
-    fn tag(&self, name: &str, nonce: [u8; NONCE_LEN], code: &[u8]) -> Result<Tag, Unspecified> {
-        let key = hmac::sign(&self.0.key, name.as_bytes());
-        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref())?);
-        key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(code), &mut [])
+    /// What seals the file of this name: by a key of that name.
+    fn seal(&self, name: &str) -> io::Result<Seal> {
+        Seal::new(hmac::sign(&self.0.key, name.as_bytes()).as_ref())
     }
 
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.folder.read(name, MAX_FILE_BYTES).unwrap_or_else(|error| {
+    /// What was found of the file `name`, which is removed if that went wrong.
+    fn believed<T>(&self, name: &str, found: io::Result<Option<T>>) -> Option<T> {
+        found.unwrap_or_else(|error| {
             tracing::warn!(%error, name, "a file of the handlers' cache is not used");
             self.0.folder.remove(name);
             None
@@ -166,6 +151,17 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// The component whose code is in this file.
+#[expect(unsafe_code, reason = "compiled code cannot be checked by looking at it")]
+fn loaded(engine: &Engine, code: &File) -> Option<Component> {
+    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    // SAFETY: the file must hold what `Component::serialize` gave, and not change while the component exists. The seal says
+    // that a process with our key wrote exactly these bytes under exactly this name, which holds the component's hash and
+    // the engine's: neither an accident nor somebody who can write into the folder, but not into that of the key, can make
+    // one. They are a copy in memory, of ours alone, that has taken no writes since the seal was verified and never will.
+    unsafe { Component::deserialize_file(engine, path) }.ok()
 }
 
 /// The key of this user's caches: the first process makes it.

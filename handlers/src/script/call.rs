@@ -4,7 +4,7 @@
 //! guest may go on after its answer. An instance goes back to the others only if its guest returned well and in time;
 //! after anything else it is dropped.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::Request;
 
@@ -48,14 +48,14 @@ pub(super) async fn run(instances: Arc<Instances>, ticker: Arc<Ticker>, job: Job
             return;
         }
     };
-    let mut instance = match pace.keep(instances.get()).await.unwrap_or(Err(Fault::Deadline)) {
+    let mut instance = match pace.keep(pin!(instances.get())).await.unwrap_or(Err(Fault::Deadline)) {
         Ok(instance) => instance,
         Err(fault) => {
             answer.give(Err(failed(fault)));
             return;
         }
     };
-    let served = pace.keep(serve(&mut instance, &ticker, job, call)).await;
+    let served = pace.keep(pin!(serve(&mut instance, &ticker, job, call))).await;
     let fault = match served.unwrap_or(Err(Fault::Deadline)) {
         Ok(response) => {
             instances.end(&mut instance);
@@ -101,24 +101,24 @@ async fn serve(
         (Guest::Handler(guest), Job::Request(request)) => {
             let request = message::request(*request, &mut store.data_mut().bodies).map_err(Fault::Failed)?;
             let called = async |accessor: &_| guest.call_handle(accessor, request).await;
-            let returned = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            let returned = ticker.watch(stopwatch, pin!(store.run_concurrent(called))).await.flatten();
             let state = store.data_mut();
             returned.map(|response| state.returned(response))
         }
         (Guest::Proxy(guest), Job::Request(request)) => {
             let called = wasi_http::proxy(store, guest, *request, answer, pace);
-            ticker.watch(stopwatch, called).await.map(|done| done.map(|()| None))
+            ticker.watch(stopwatch, pin!(called)).await.map(|done| done.map(|()| None))
         }
         (Guest::Service(guest), Job::Request(request)) => {
             let called =
                 async |accessor: &_| wasi_http::service(accessor, guest, *request, &answer, &pace).await;
-            let called = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            let called = ticker.watch(stopwatch, pin!(store.run_concurrent(called))).await.flatten();
             called.map(|done| done.map(|()| None))
         }
         (Guest::Tail(guest), Job::Events(events)) => {
             let events: Vec<_> = events.into_iter().map(WitEvent::from).collect();
             let called = async |accessor: &_| guest.call_tail(accessor, events).await;
-            let returned = ticker.watch(stopwatch, store.run_concurrent(called)).await.flatten();
+            let returned = ticker.watch(stopwatch, pin!(store.run_concurrent(called))).await.flatten();
             let state = store.data_mut();
             let done = || Some(http::Response::new(message::empty()));
             returned.map(|returned| returned.map(|()| done()).map_err(|text| state.complaint(&text)))

@@ -28,8 +28,8 @@ pub(super) struct Errand<T> {
     weight: Weight,
 }
 
-/// Whether the last call of a script had computed for a tick or longer: then the next ones begin on the engine's threads. A clone is
-/// another handle on the same.
+/// Whether the last call of a script was heavy, which is to compute for more than a tick: then the next ones begin on the engine's
+/// threads. A clone is another handle on the same.
 #[derive(Clone, Default)]
 pub(super) struct Weight(Arc<AtomicBool>);
 

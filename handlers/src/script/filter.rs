@@ -2,7 +2,7 @@
 //!
 //! Receives the head of a request or a response; hands on the changed one, an answer or a denial.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::{HeaderName, Request, Response, StatusCode, Uri, request, response, uri::PathAndQuery};
 use tokio::runtime::Handle;
@@ -175,7 +175,7 @@ async fn asked(
     let pace = call.pace.clone();
     instances.settings().counts.call();
     let _turn = instances.turn(pace.deadline()).await?;
-    let mut instance = pace.keep(instances.get()).await.unwrap_or(Err(Fault::Deadline))?;
+    let mut instance = pace.keep(pin!(instances.get())).await.unwrap_or(Err(Fault::Deadline))?;
     let Instance { store, guest, stopwatch, .. } = &mut instance;
     let state = store.data_mut();
     state.limits.begin();
@@ -192,7 +192,7 @@ async fn asked(
             _ => Ok(Err("it is no such filter".to_owned())),
         }
     };
-    let returned = pace.keep(ticker.watch(stopwatch, called)).await;
+    let returned = pace.keep(ticker.watch(stopwatch, pin!(called))).await;
     let action = match returned {
         None => Err(Fault::Deadline),
         Some(Err(error)) => Err(store.data().fault(&error)),

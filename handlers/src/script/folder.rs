@@ -59,6 +59,14 @@ impl Folder {
 
     /// The bytes of a file, which now counts as used; none if there is no such file.
     pub(super) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some((file, size)) = self.file(name, max)? else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(size);
+        file.take(max).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// A file to be read, and its size in bytes. It counts as used now.
+    pub(super) fn file(&self, name: &str, max: u64) -> io::Result<Option<(File, usize)>> {
         // Opening a pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
@@ -73,9 +81,7 @@ impl Folder {
             return Err(io::Error::other("no regular file, or too large"));
         }
         rustix::fs::futimens(&file, &now())?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        File::from(file).take(max).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        Ok(Some((file.into(), usize::try_from(size).unwrap_or(usize::MAX))))
     }
 
     /// Writes a file; others see all of it or nothing.

@@ -3,7 +3,10 @@
 //! Receives calls; hands each an instance that no other call uses, a used one if there is one, and takes it back when
 //! the call has gone well. At most [`MAX_INSTANCES`] exist at once; further calls wait, and not many of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -84,7 +87,7 @@ impl Instances {
     /// Ends a call of an instance: nothing of it stays there.
     pub(super) fn end(&self, instance: &mut Instance) {
         let state = instance.store.data_mut();
-        self.weight.set(state.limits.ticked());
+        self.weight.set(state.limits.is_heavy());
         state.bodies.clear();
         state.sinks.clear();
         state.call.0 = None;
@@ -133,7 +136,7 @@ impl Instances {
         }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
-        let started = self.ticker.watch(&stopwatch, self.linked.instantiate(&mut store)).await;
+        let started = self.ticker.watch(&stopwatch, pin!(self.linked.instantiate(&mut store))).await;
         match started {
             Ok(guest) => {
                 let existing = Existing::among(&self.settings.counts);

@@ -63,9 +63,10 @@ impl Limits {
         }
     }
 
-    /// Whether this call has computed for a tick or longer.
-    pub(super) fn ticked(&self) -> bool {
-        self.ticks_left < self.ticks
+    /// Whether this call has computed for a tick or longer. One tick that it was found computing at says nothing: of calls that
+    /// take a tenth of a tick, one in ten is, and the next one would change threads for it.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.ticks_left + 1 < self.ticks
     }
 
     /// The limit that was run into, if any.
@@ -123,5 +124,32 @@ impl ResourceLimiter for Limits {
 
     fn memories(&self) -> usize {
         MAX_PARTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::ticker::Ticker;
+
+    #[test]
+    fn one_tick_does_not_make_a_call_heavy() {
+        let ticker = Ticker::start(Default::default()).unwrap();
+        let stopwatch = ticker.stopwatch();
+        let computes = async {
+            while !stopwatch.crossed_a_tick() {
+                std::hint::spin_loop();
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(ticker.watch(&stopwatch, computes));
+        let mut limits = Limits::new(0, 10, stopwatch.clone());
+        limits.begin();
+        for heavy in [false, true, true] {
+            let _ = limits.tick();
+            assert_eq!(limits.is_heavy(), heavy);
+        }
+        limits.begin();
+        assert!(!limits.is_heavy());
     }
 }

@@ -51,7 +51,8 @@ impl Ticker {
         Ok(Self { shared, thread: thread.thread().clone() })
     }
 
-    /// Runs a guest's future; the clock ticks while it is polled.
+    /// Runs a guest's future; the clock ticks while it is polled. It is best lent: an `async fn` has two places for what it is given
+    /// by value, and such calls within each other are as many times as large, to be allocated and moved.
     pub(super) async fn watch<T>(&self, stopwatch: &Stopwatch, guest: impl Future<Output = T>) -> T {
         let mut guest = pin!(guest);
         poll_fn(|context| {

@@ -1,10 +1,16 @@
 //! Handlers that are components: receives what the document says of one, hands on the program with everything that it is granted,
 //! and the way to the other hosts that it may fetch from.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufReader},
+    path::Path,
+    sync::Arc,
+};
 
 use handlers::{
-    Blobs, Handler, KeyValue, KeyValueGrant, Kind, Named, RateLimit, Scope, Script, ScriptSettings,
+    Blobs, Handler, KeyValue, KeyValueGrant, Kind, LoadError, Named, RateLimit, Scope, Script, ScriptSettings,
 };
 use policy::{ComponentSource, ContentHash, Document, HandlerSource, Overrides, WasmSource};
 use serde_json::Value;
@@ -16,6 +22,9 @@ use super::{
     stores::{OpenStores, Opened, Stores},
 };
 use crate::tail::{Queues, Tail};
+
+/// Bytes of a component that are hashed at a time.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Everything that handlers can be granted.
 pub struct Granted<'a> {
@@ -75,9 +84,21 @@ impl Scripts<'_> {
         };
         let script = match self.overrides.component(name, wasm) {
             ComponentSource::Path { path, sha256 } => {
-                let bytes = read(path, |path| fs::read(path))?;
-                check(&bytes, *sha256).map_err(|reason| wrong(format!("{}: {reason}", path.display())))?;
-                engine.load(&bytes, settings)
+                let right = |found: [u8; 32]| {
+                    let found = check(ContentHash(found), *sha256);
+                    found.map_err(|reason| wrong(format!("{}: {reason}", path.display())))
+                };
+                let hash = read(path, hash)?;
+                right(hash)?;
+                match engine.load_known(hash, settings.clone()) {
+                    Err(LoadError::NotKept) => {
+                        let bytes = read(path, |path| fs::read(path))?;
+                        // It may have become another in the meantime.
+                        right(Sha256::digest(&bytes).into())?;
+                        engine.load(&bytes, settings)
+                    }
+                    loaded => loaded,
+                }
             }
             ComponentSource::Hash(hash) => engine.load_known(hash.0, settings),
         };
@@ -135,10 +156,18 @@ pub(super) fn tails(
     Ok(tails)
 }
 
+/// SHA-256 of a file. It is read piece by piece, because most components are known by it already: their bytes in memory would
+/// be a quarter of what a change of component takes.
+fn hash(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut BufReader::with_capacity(PIECE_BYTES, File::open(path)?), &mut hasher)?;
+    Ok(hasher.finalize().into())
+}
+
 /// Whether a file holds what the document says.
-fn check(bytes: &[u8], wanted: Option<ContentHash>) -> Result<(), String> {
-    // The engine hashes it too; twice would be half of what a change of component takes.
-    let Some(wanted) = wanted else { return Ok(()) };
-    let found = ContentHash(Sha256::digest(bytes).into());
-    if found == wanted { Ok(()) } else { Err(format!("its SHA-256 is {found}, and not {wanted}")) }
+fn check(found: ContentHash, wanted: Option<ContentHash>) -> Result<(), String> {
+    match wanted {
+        Some(wanted) if wanted != found => Err(format!("its SHA-256 is {found}, and not {wanted}")),
+        _ => Ok(()),
+    }
 }

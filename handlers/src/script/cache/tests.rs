@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, FileTimes},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink},
     path::PathBuf,
     thread,
     time::{Duration, SystemTime},
@@ -142,6 +142,19 @@ fn what_was_tampered_with_is_removed() {
         place.keep(&place.cache(), 1);
         assert!(place.cache().compiled(&place.engine, &hash).is_some(), "{what}: it heals");
     }
+}
+
+#[test]
+fn what_is_believed_does_not_change_with_its_file() {
+    let place = Place::new();
+    let cache = place.cache();
+    let hash = place.keep(&cache, 1);
+    let component = cache.compiled(&place.engine, &hash).unwrap();
+    let path = place.compiled(&hash);
+    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; length], 0).unwrap();
+    assert_eq!(component.serialize().unwrap(), place.component(1).2.serialize().unwrap());
+    assert!(cache.compiled(&place.engine, &hash).is_none());
 }
 
 #[test]
