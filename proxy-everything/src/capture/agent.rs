@@ -20,8 +20,11 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaptureError, Seal, Sockets, cgroup::Cgroup, handover, marks, nft, routes, scratch, sealed, syscall,
-    uplink,
+    CaptureError, Seal, Sockets,
+    cgroup::Cgroup,
+    handover, marks,
+    nft::{self, Installed},
+    routes, scratch, sealed, syscall, uplink,
 };
 
 /// The proxy's own failure, as `env`, `timeout` and `docker run` report theirs.
@@ -69,31 +72,33 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
         Task::Scratch => return scratch::become_command(socket, &command),
         Task::Attach { network, user, inward } => {
             enter(borrowed(network), user.map(borrowed))?;
-            handover::send_sockets(&socket, &seal(inward)?)?;
+            let (sockets, _installed) = seal(inward)?;
+            handover::send_sockets(&socket, &sockets)?;
         }
         Task::Unplug { network, inward } => {
             uplink::take(borrowed(network))?;
-            handover::send_sockets(&socket, &seal(inward)?)?;
+            let (sockets, _installed) = seal(inward)?;
+            handover::send_sockets(&socket, &sockets)?;
         }
         Task::Share { inward, published } => {
             let published: Vec<_> = published.into_iter().map(borrowed).collect();
-            handover::send_sockets(&socket, &share(inward, &published)?)?;
+            let (sockets, _installed) = share(inward, &published)?;
+            handover::send_sockets(&socket, &sockets)?;
         }
     }
     Ok(0)
 }
 
 /// Seals the namespace that this process has entered. Safe to repeat.
-pub(super) fn seal(inward: usize) -> Result<Sockets, CaptureError> {
+pub(super) fn seal(inward: usize) -> Result<(Sockets, Installed), CaptureError> {
     routes::seal()?;
     let sockets = Sockets::bind(inward)?;
-    nft::install()?;
-    Ok(sockets)
+    Ok((sockets, nft::install()?))
 }
 
 /// Turns everything but the proxy's own packets back, in the namespace that this process was started in. Safe to repeat. The mark is
 /// nowhere but in the kernel once this process has ended.
-fn share(inward: usize, published: &[BorrowedFd<'_>]) -> Result<Sockets, CaptureError> {
+fn share(inward: usize, published: &[BorrowedFd<'_>]) -> Result<(Sockets, Installed), CaptureError> {
     let cgroup = Cgroup::own()?;
     let mark = marks::random()?;
     let devices = routes::divert()?;
@@ -102,8 +107,7 @@ fn share(inward: usize, published: &[BorrowedFd<'_>]) -> Result<Sockets, Capture
         setsockopt(listener, sockopt::Mark, &mark)
             .map_err(|errno| CaptureError::step("mark a published port")(errno.into()))?;
     }
-    marks::install(&cgroup, mark, &devices)?;
-    Ok(sockets)
+    Ok((sockets, marks::install(&cgroup, mark, &devices)?))
 }
 
 /// Enters the network namespace; by way of the user namespace that owns it where we have no right to it otherwise, as with

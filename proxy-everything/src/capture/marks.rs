@@ -22,7 +22,7 @@ use super::{
     CaptureError,
     cgroup::Cgroup,
     expressions::DestinationType,
-    nft::{self, PRIORITY_MANGLE, TCP, UDP, add, to_dns},
+    nft::{self, Installed, PRIORITY_MANGLE, TCP, UDP, add, to_dns},
     routes::{DIVERTED, LO_INDEX},
 };
 
@@ -46,7 +46,7 @@ pub(super) fn random() -> Result<u32, CaptureError> {
 }
 
 /// Installs the rules in the namespace that the calling thread is in, with chains for `devices`.
-pub(super) fn install(cgroup: &Cgroup, mark: u32, devices: &[String]) -> Result<(), CaptureError> {
+pub(super) fn install(cgroup: &Cgroup, mark: u32, devices: &[String]) -> Result<Installed, CaptureError> {
     let devices: Result<Vec<_>, _> = devices.iter().map(|name| CString::new(name.as_str())).collect();
     let devices = devices.map_err(|error| CaptureError::step("name a device")(error.into()))?;
     nft::send(&rules(cgroup, mark, &devices)).map_err(CaptureError::step(

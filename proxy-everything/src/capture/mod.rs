@@ -190,9 +190,12 @@ fn seal(task: &Task, kept: &[RawFd]) -> Result<Sockets, CaptureError> {
     let sockets = handover::receive_sockets(&socket);
     if sockets.is_err() {
         let _ = agent.kill();
+        agent.wait().map_err(CaptureError::step("wait for the agent"))?;
+        return sockets;
     }
-    // It has nothing more to do, but nothing may be half done when the workload is said to be attached.
-    agent.wait().map_err(CaptureError::step("wait for the agent"))?;
+    // All is done that the kernel was asked for; only what it frees takes its time.
+    let ended = std::thread::Builder::new().name("agent".into()).spawn(move || agent.wait());
+    ended.map_err(CaptureError::step("wait for the agent"))?;
     sockets
 }
 

@@ -58,5 +58,5 @@ pub(crate) fn send_frame_on_lo(socket: &impl AsFd) -> io::Result<()> {
 pub(crate) fn remove_rules() -> io::Result<()> {
     let mut batch = Batch::new();
     batch.add(&Table::new(nft::TABLE, ProtoFamily::Inet), MsgType::Del);
-    nft::send(&batch.finalize())
+    nft::send(&batch.finalize()).map(drop)
 }

@@ -39,7 +39,9 @@ pub fn start(command: &[String], output: Stdio) -> Result<Scratch, CaptureError>
 /// The agent's part: prepares the network, and becomes the command. Never the command in a network that is not the scratch one.
 pub(super) fn become_command(socket: UnixStream, command: &[String]) -> Result<u8, CaptureError> {
     unshare(CloneFlags::CLONE_NEWNET)?;
-    handover::send_sockets(&socket, &agent::seal(0)?)?;
+    let (sockets, installed) = agent::seal(0)?;
+    drop(installed);
+    handover::send_sockets(&socket, &sockets)?;
     drop(socket);
     let Some((program, arguments)) = command.split_first() else { return Ok(FAILURE) };
     let error = Command::new(program).args(arguments).exec();

@@ -60,7 +60,8 @@ pub(super) fn start(
     socket: UnixStream,
 ) -> Result<u8, CaptureError> {
     enter_namespaces()?;
-    let sockets = agent::seal(inward)?;
+    let (sockets, installed) = agent::seal(inward)?;
+    drop(installed);
     mounts::arrange(seal)?;
     handover::send_sockets(&socket, &sockets)?;
     drop(sockets);
