@@ -34,7 +34,7 @@ pub use handler::HandlerSource;
 pub use inject::{BasicSource, InjectSource};
 pub use limits::Limits;
 pub use preset::{Preset, presets};
-pub(crate) use print::routes_to_json;
+pub(crate) use print::{object, routes_to_json};
 pub(crate) use read::{allowed_entry, catch_all, denied_entry, routes};
 pub(crate) use rule::Rules;
 pub use rule::{Answer, Enforcement, Entry, Origin, Route, Upgrade};

@@ -14,8 +14,8 @@ pub use change::Verb;
 use crate::{
     ComponentSource, Document, Entry, Fault, Origin, Pattern, Route, WasmSource,
     document::{
-        ComponentWords, OverrideSource, Rules, Word, allowed_entry, catch_all, denied_entry, parse_body,
-        program, routes, routes_to_json,
+        ComponentWords, OverrideSource, Rules, Word, allowed_entry, catch_all, denied_entry, object,
+        parse_body, program, routes, routes_to_json,
     },
     fault::Position,
 };
@@ -128,9 +128,7 @@ impl Overrides {
             ),
             ("handlers", Some(&self.handlers).filter(|map| !map.is_empty()).map(components)),
         ];
-        let members =
-            members.into_iter().filter_map(|(key, text)| text.map(|text| format!("\"{key}\":{text}")));
-        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        object(members.into_iter().filter_map(|(key, text)| text.map(|text| (key, text))))
     }
 }
 

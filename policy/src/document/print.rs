@@ -116,10 +116,23 @@ impl Document {
     }
 }
 
-/// A JSON object in the order of its keys.
-fn object<K: AsRef<str>, V: ToString>(keys: impl IntoIterator<Item = (K, V)>) -> String {
+/// A JSON object in the order of its keys. Characters that may stand in JSON but not in YAML (YAML 1.2, 5.1), as which it is read
+/// again, are escaped.
+pub(crate) fn object<K: AsRef<str>, V: ToString>(keys: impl IntoIterator<Item = (K, V)>) -> String {
     let key = |(key, value): (K, V)| format!("{}:{}", json!(key.as_ref()), value.to_string());
-    format!("{{{}}}", keys.into_iter().map(key).collect::<Vec<_>>().join(","))
+    let text = format!("{{{}}}", keys.into_iter().map(key).collect::<Vec<_>>().join(","));
+    if !text.contains(unprintable) {
+        return text;
+    }
+    let escape = |char: char| match unprintable(char) {
+        true => format!("\\u{:04x}", u32::from(char)),
+        false => char.into(),
+    };
+    text.chars().map(escape).collect()
+}
+
+fn unprintable(char: char) -> bool {
+    matches!(char, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn some(object: String) -> Option<String> {

@@ -251,6 +251,17 @@ fn there_are_bounds() {
 
 const HASH: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+/// What YAML has no raw spelling for is kept as well, and put back after a restart.
+#[test]
+fn texts_of_any_characters_are_kept() {
+    let document = document();
+    for rule in [r#""name":"\ufeff\ufffe\uffff""#, r#""answer":{"status":403,"body":"\u007f\u0085\u009f"}"#] {
+        let body = format!(r#"{{"hosts":[{{"host":"a.test",{rule}}}]}}"#);
+        let overrides = changed(&document, &[(Verb::SetDeniedHosts, &body)]);
+        assert_eq!(Overrides::parse(&overrides.to_json(), &document), Ok(overrides));
+    }
+}
+
 #[test]
 fn a_component_is_set_and_reset() {
     let document = document();

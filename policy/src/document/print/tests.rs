@@ -101,6 +101,16 @@ fn rule() -> impl Strategy<Value = String> {
     (host, condition).prop_map(|(host, condition)| format!("{{ host: '{host}'{condition} }}"))
 }
 
+/// Every character by itself, which texts of chance would take long to find.
+#[test]
+fn every_character_comes_back() {
+    for body in (char::MIN..=char::MAX).collect::<Vec<_>>().chunks(997).map(String::from_iter) {
+        let answer = crate::Answer { status: 403, headers: Vec::new(), body };
+        let document = Document { answer: Some(answer.into()), ..Document::default() };
+        assert_eq!(Document::parse(&document.to_json()), Ok(document));
+    }
+}
+
 proptest! {
     #[test]
     fn it_decides_the_same(
