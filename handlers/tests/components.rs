@@ -21,12 +21,12 @@ use std::{
 
 use bytes::Bytes;
 use guests::{
-    ANSWER, BAD_STATUS, COUNT, ELSEWHERE, FAIL, FETCH_FOREVER, FORWARD, HOARD, SPIN, THIRD, TRAP, guest,
-    guest_with,
+    ANSWER, BAD_STATUS, COUNT, ELSEWHERE, FAIL, FETCH_FOREVER, FORWARD, HOARD, LEAK, SPIN, THIRD, TRAP,
+    guest, guest_with,
 };
 use handlers::{
     BodyError, Chain, Deny, Engine, Fault, Handler, HandlerError, Inject, LoadError, Named, Outcome, Respond,
-    ScriptLimits, Value,
+    ScriptLimits, ScriptSettings, Value,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
@@ -119,9 +119,10 @@ async fn a_loop_in_the_start_function_and_endless_recursion_end() {
 }
 
 #[tokio::test]
-async fn an_instance_serves_128_calls_and_none_after_a_trap() {
+async fn an_instance_serves_so_many_calls_and_none_after_a_trap() {
     let upstream = Upstream::text("");
-    let counting = chain(COUNT, limits(1000, 10_000));
+    let settings = ScriptSettings { calls: Some(128), ..settings(limits(1000, 10_000)) };
+    let counting = chain_of(ENGINE.load(guest(COUNT).as_bytes(), settings).unwrap());
     for call in 0..300 {
         let status = response(&counting, get("https://api.example.test/"), &upstream).await.status().as_u16();
         assert_eq!(status, 201 + call % 128);
@@ -133,6 +134,15 @@ async fn an_instance_serves_128_calls_and_none_after_a_trap() {
             assert_eq!(answer.status(), status);
         }
         assert_eq!(failure(&trapping, &upstream).await.0, "handler_trapped");
+    }
+}
+
+#[tokio::test]
+async fn one_that_keeps_more_with_every_call_ends_before_a_call_fails() {
+    let leaking = chain(LEAK, limits(1000, 10_000));
+    for _ in 0..200 {
+        let answer = response(&leaking, get("https://api.example.test/"), &Upstream::text("")).await;
+        assert_eq!(answer.status(), 299);
     }
 }
 
@@ -342,7 +352,7 @@ async fn the_request_and_response_pass_unchanged_but_for_what_belongs_to_one_hop
 }
 
 #[tokio::test]
-async fn a_gigabyte_goes_both_ways_through_a_guest_of_two_pages() {
+async fn a_gigabyte_goes_both_ways_through_a_guest_of_one_mebibyte() {
     const CHUNKS: usize = 16384;
     const CHUNK: Bytes = Bytes::from_static(&[7; 65536]);
     let upstream = Upstream::new(|mut request| async move {
@@ -353,7 +363,7 @@ async fn a_gigabyte_goes_both_ways_through_a_guest_of_two_pages() {
         assert_eq!(seen, CHUNKS << 16);
         Ok(Response::new(frames(CHUNKS, CHUNK)))
     });
-    let tiny = ScriptLimits { memory_bytes: 2 << 16, ..limits(200, 60_000) };
+    let tiny = ScriptLimits { memory_bytes: 16 << 16, ..limits(200, 60_000) };
     let request = Request::put("https://api.example.test/").body(frames(CHUNKS, CHUNK)).unwrap();
     let mut body = response(&chain(FORWARD, tiny), request, &upstream).await.into_body();
     let mut seen = 0;

@@ -115,7 +115,7 @@ impl Instances {
     /// Takes an instance back after a call that went well.
     pub(super) fn put(&self, mut instance: Instance) {
         instance.calls += 1;
-        if instance.calls < self.max_calls {
+        if instance.calls < self.max_calls && !instance.store.data().limits.is_filling_up() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
         }
     }
@@ -139,6 +139,7 @@ impl Instances {
         let started = self.ticker.watch(&stopwatch, pin!(self.linked.instantiate(&mut store))).await;
         match started {
             Ok(guest) => {
+                store.data_mut().limits.started();
                 let existing = Existing::among(&self.settings.counts);
                 Ok(Instance { store, guest, stopwatch, calls: 0, _existing: existing })
             }

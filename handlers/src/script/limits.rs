@@ -22,6 +22,8 @@ pub(super) struct Limits {
     memory_bytes: usize,
     /// Bytes of all memories together.
     memory_used: usize,
+    /// The same before the first call.
+    memory_at_start: usize,
     /// Elements of all tables together.
     elements_used: usize,
     /// Ticks that one call may compute for.
@@ -38,6 +40,7 @@ impl Limits {
         Self {
             memory_bytes,
             memory_used: 0,
+            memory_at_start: 0,
             elements_used: 0,
             ticks,
             ticks_left: ticks,
@@ -45,6 +48,18 @@ impl Limits {
             stopwatch,
             refused: None,
         }
+    }
+
+    /// The instance is made, and has had no call yet.
+    pub(super) fn started(&mut self) {
+        self.memory_at_start = self.memory_used;
+    }
+
+    /// Whether its calls have taken more than half of the memory that was left to them, and given none back: it is to end before a
+    /// call fails for what earlier ones have kept.
+    pub(super) fn is_filling_up(&self) -> bool {
+        let left = self.memory_bytes.saturating_sub(self.memory_at_start);
+        self.memory_used.saturating_sub(self.memory_at_start) > left / 2
     }
 
     /// A new call begins with the whole budget.

@@ -1,7 +1,7 @@
 //! Guests as text: components of a few instructions.
 //!
 //! Each is the body of one core function. It receives the request flattened (locals 0 to 12) and returns the address
-//! of a `result<response, string>`; it may call `fetch`, and has two pages of memory.
+//! of a `result<response, string>`; it may call `fetch`, and has 16 pages of memory.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 /// Answers with status 299 and no body. The status is at 4, the headers at 8, the body at 16.
@@ -10,6 +10,9 @@ pub(crate) const TRAP: &str = "unreachable";
 pub(crate) const SPIN: &str = "(loop $again (br $again)) unreachable";
 pub(crate) const HOARD: &str =
     "(loop $again (br_if $again (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0)))) unreachable";
+/// Answers, and keeps one MiB more with each call.
+pub(crate) const LEAK: &str = "(if (i32.lt_s (memory.grow (i32.const 16)) (i32.const 0)) (then unreachable))
+    (i32.store16 (i32.const 4) (i32.const 299)) (i32.const 0)";
 /// Its own error: the method, which is at hand as a string.
 pub(crate) const FAIL: &str =
     "(i32.store (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (local.get 0))
@@ -38,7 +41,7 @@ pub(crate) const ELSEWHERE: &str = "(call $store)
     (call $fetch (i32.const 1024) (i32.const 1) (i32.const 2048))
     (i32.load (i32.const 2048))";
 
-/// A component whose `handle` has this body. Its heap only grows: two pages last for the 128 calls of an instance.
+/// A component whose `handle` has this body. Its heap only grows: 16 pages last for the 1024 calls of an instance.
 pub(crate) fn guest(body: &str) -> String {
     guest_with(body, "")
 }
@@ -71,7 +74,7 @@ pub(crate) fn guest_with(body: &str, more: &str) -> String {
     (export "response" (type $response (eq $r)))
     (export "fetch" (func (param "requests" (list $request)) (result (list (result $response (error string))))))))
   (core module $heap
-    (memory (export "memory") 2)
+    (memory (export "memory") 16)
     (global $free (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (global.get $free)
@@ -80,7 +83,7 @@ pub(crate) fn guest_with(body: &str, more: &str) -> String {
   (core func $fetch (canon lower (func $http "fetch") (memory (core memory $heap "memory"))
     (realloc (core func $heap "realloc"))))
   (core module $main
-    (import "heap" "memory" (memory 2))
+    (import "heap" "memory" (memory 16))
     (import "host" "fetch" (func $fetch (param i32 i32 i32)))
     (global $count (mut i32) (i32.const 0))
     {more}
@@ -142,7 +145,7 @@ const FILTER: &str = r#"(component
   (alias export $filtering "response-head" (type $response))
   (alias export $filtering "action" (type $action))
   (core module $heap
-    (memory (export "memory") 2)
+    (memory (export "memory") 16)
     (data (i32.const 64) "x-filteryes") (data (i32.const 80) "x-secret")
     (global $free (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
@@ -150,14 +153,14 @@ const FILTER: &str = r#"(component
       (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 15)) (i32.const -8))))))
   (core instance $heap (instantiate $heap))
   (core module $main
-    (import "heap" "memory" (memory 2))
+    (import "heap" "memory" (memory 16))
     {cores})
   (core instance $main (instantiate $main (with "heap" (instance $heap))))
   {exports})"#;
 
 /// A component whose `on-request` and `on-response` have these bodies. Each receives heads flattened, the words of four
 /// strings and of a list for a request's, a status and the words of a list for a response's; and returns the address of
-/// a `result<action, string>`. Its heap only grows: two pages last for the 128 calls of an instance.
+/// a `result<action, string>`. Its heap only grows: 16 pages last for the 1024 calls of an instance.
 pub(crate) fn filter(on_request: Option<&str>, on_response: Option<&str>) -> String {
     let function = |name: &str, words: usize, body: &str| {
         let params = "i32 ".repeat(words);
