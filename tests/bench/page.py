@@ -69,6 +69,8 @@ Written by `make bench-handlers`. One machine, once: read differences and ratios
 {machine["cpu"]}, {machine["cores"]} cores, Linux {machine["kernel"]}. Load average {load[0]} before, {load[1]} after: well above 2 means that others used the
 machine too.
 
+The proxy is what `make guided` builds: its compiler has seen a profile of these loads. workerd is as its package has it.
+
 A request is a GET over a connection that is kept, with 1 KiB in answer; {result["connections"]} connections at once. The proxy has one core, nginx and wrk another.
 CPU is that of the proxy's process with all its threads, user and system. Each line has a process of its own; all take turns of
 {result["seconds"]} s in {result["rounds"]} rounds, and figures are medians over the rounds, of differences and ratios within one round. `none` is the proxy without a handler,

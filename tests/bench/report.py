@@ -132,8 +132,8 @@ def page(result):
     versions = "\n".join(f"* {name}: `{version}`" for name, version in result["versions"].items())
     return "\n\n".join([f"""# What the proxy costs
 
-Written by `make bench`, which takes about {result["minutes"]:.0f} minutes. One machine, once: read ratios, not absolute figures. What handlers cost is in
-[benchmarks-handlers.md](benchmarks-handlers.md).""", *failures(result), f"""![CPU a request](benchmarks/cpu.svg)
+Written by `make bench`, which takes about {result["minutes"]:.0f} minutes, and 20 more to build what is measured. One machine, once: read ratios, not absolute figures.
+What handlers cost is in [benchmarks-handlers.md](benchmarks-handlers.md).""", *failures(result), f"""![CPU a request](benchmarks/cpu.svg)
 
 Medians of {result["rounds"]} rounds. Ratios are taken within each round; in brackets are the lowest and the highest.
 
@@ -162,6 +162,8 @@ mitmproxy and workerd by a redirect. Ours is `attach`, before a namespace that h
 {result["seconds"]} s; those whose turn it is not must be idle. The other core has nginx, which answers with 1 KiB, and the load: wrk, h2load or
 curl. Where a rate is near that of `direct`, it is that core which is full.
 
+* **Ours** is what `make guided` builds: its compiler has seen a profile of loads of these kinds. What `make build` builds takes a tenth more
+  ([performance.md](performance.md)). The others are as their packages have them.
 * **CPU** is that of the proxy's whole process tree, user and system, by the kernel's clocks of processes.
 * **Fixed rate**: {result["rates"]["direct"]:,} requests a second over 32 connections for all, but {result["rates"]["mitmproxy"]} for mitmproxy. The time is that from sending to the end of the answer.
 * **New TLS connections** are one after the other on 16 connections, and ask once. wrk resumes TLS sessions where the proxy lets it; with *nothing resumed*, curl
