@@ -128,7 +128,7 @@ impl Overrides {
             ),
             ("handlers", Some(&self.handlers).filter(|map| !map.is_empty()).map(components)),
         ];
-        object(members.into_iter().filter_map(|(key, text)| text.map(|text| (key, text))))
+        object(members.into_iter().filter_map(|(key, text)| Some((key, text?))))
     }
 }
 
