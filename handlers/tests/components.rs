@@ -443,7 +443,7 @@ async fn a_failed_fetch_is_reported_as_what_it_was() {
 
     let trap = ENGINE.load(
         guest(TRAP).as_bytes(),
-        handlers::ScriptSettings { name: "broken".into(), ..settings(limits(1000, 10_000)) },
+        ScriptSettings { name: "broken".into(), ..settings(limits(1000, 10_000)) },
     );
     let trapping = vec![Arc::new(Named {
         version: None,
@@ -487,7 +487,7 @@ async fn a_script_is_one_link_of_a_chain() {
 
 #[tokio::test]
 async fn a_guests_words_come_without_its_secrets() {
-    let granted = handlers::ScriptSettings { secrets: secret("TOKEN"), ..settings(limits(1000, 10_000)) };
+    let granted = ScriptSettings { secrets: secret("TOKEN"), ..settings(limits(1000, 10_000)) };
     let chain = chain_of(ENGINE.load(guest(FAIL).as_bytes(), granted).unwrap());
     assert_eq!(chain.uses().len(), 1);
     let request =

@@ -23,7 +23,7 @@ use super::{
     CaptureError, Seal, Sockets,
     cgroup::Cgroup,
     handover, marks,
-    nft::{self, Installed},
+    nft::{self, Earlier, Installed},
     routes, scratch, sealed, syscall, uplink,
 };
 
@@ -72,12 +72,12 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
         Task::Scratch => return scratch::become_command(socket, &command),
         Task::Attach { network, user, inward } => {
             enter(borrowed(network), user.map(borrowed))?;
-            let (sockets, _installed) = seal(inward)?;
+            let (sockets, _installed) = seal(inward, Earlier::Rules)?;
             handover::send_sockets(&socket, &sockets)?;
         }
         Task::Unplug { network, inward } => {
             uplink::take(borrowed(network))?;
-            let (sockets, _installed) = seal(inward)?;
+            let (sockets, _installed) = seal(inward, Earlier::Rules)?;
             handover::send_sockets(&socket, &sockets)?;
         }
         Task::Share { inward, published } => {
@@ -89,11 +89,11 @@ fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
     Ok(0)
 }
 
-/// Seals the namespace that this process has entered. Safe to repeat.
-pub(super) fn seal(inward: usize) -> Result<(Sockets, Installed), CaptureError> {
+/// Seals the namespace that this process has entered. Safe to repeat, but with [`Earlier::Nothing`].
+pub(super) fn seal(inward: usize, earlier: Earlier) -> Result<(Sockets, Installed), CaptureError> {
     routes::seal()?;
     let sockets = Sockets::bind(inward)?;
-    Ok((sockets, nft::install()?))
+    Ok((sockets, nft::install(earlier)?))
 }
 
 /// Turns everything but the proxy's own packets back, in the namespace that this process was started in. Safe to repeat. The mark is

@@ -30,14 +30,30 @@ const PRIORITY_RAW: i32 = -300;
 pub(super) const TCP: u8 = libc::IPPROTO_TCP as u8;
 pub(super) const UDP: u8 = libc::IPPROTO_UDP as u8;
 
-/// Installs the rules in the namespace that the calling thread is in.
-pub(super) fn install() -> Result<Installed, CaptureError> {
-    send(&rules()).map_err(CaptureError::step("install the nftables rules"))
+/// What may be in a namespace already.
+#[derive(Clone, Copy)]
+pub(super) enum Earlier {
+    /// Nothing: it was made just now.
+    Nothing,
+    /// The rules of an earlier proxy.
+    Rules,
 }
 
-fn rules() -> FinalizedBatch {
+/// Installs the rules in the namespace that the calling thread is in.
+pub(super) fn install(earlier: Earlier) -> Result<Installed, CaptureError> {
+    send(&rules(earlier)).map_err(CaptureError::step("install the nftables rules"))
+}
+
+fn rules(earlier: Earlier) -> FinalizedBatch {
     let mut batch = Batch::new();
-    let table = fresh(&mut batch, ProtoFamily::Inet);
+    let table = match earlier {
+        Earlier::Nothing => {
+            let table = Table::new(TABLE, ProtoFamily::Inet);
+            batch.add(&table, MsgType::Add);
+            table
+        }
+        Earlier::Rules => fresh(&mut batch, ProtoFamily::Inet),
+    };
     let mut chain = Chain::new(c"prerouting", &table);
     chain.set_hook(Hook::PreRouting, PRIORITY_MANGLE);
     chain.set_type(ChainType::Filter);
@@ -62,6 +78,7 @@ fn rules() -> FinalizedBatch {
 }
 
 /// Our table, empty. What an earlier proxy has left behind is replaced, in the same transaction; a table must be there to be deleted.
+/// Even if it was not: see [`Installed`] for what that costs.
 pub(super) fn fresh(batch: &mut Batch, family: ProtoFamily) -> Table {
     let table = Table::new(TABLE, family);
     batch.add(&table, MsgType::Add);

@@ -12,6 +12,7 @@ use super::{
     CaptureError, Sockets,
     agent::{self, FAILURE, Task},
     handover,
+    nft::Earlier,
 };
 
 /// The sockets of such a network, and the command in it.
@@ -39,8 +40,7 @@ pub fn start(command: &[String], output: Stdio) -> Result<Scratch, CaptureError>
 /// The agent's part: prepares the network, and becomes the command. Never the command in a network that is not the scratch one.
 pub(super) fn become_command(socket: UnixStream, command: &[String]) -> Result<u8, CaptureError> {
     unshare(CloneFlags::CLONE_NEWNET)?;
-    let (sockets, installed) = agent::seal(0)?;
-    drop(installed);
+    let (sockets, _) = agent::seal(0, Earlier::Nothing)?;
     handover::send_sockets(&socket, &sockets)?;
     drop(socket);
     let Some((program, arguments)) = command.split_first() else { return Ok(FAILURE) };

@@ -19,6 +19,7 @@ use super::{
     CaptureError, Seal,
     agent::{self, FAILURE},
     handover, init, mounts,
+    nft::Earlier,
 };
 
 /// Signals that reach the whole foreground group, or that the proxy passes on to the command by its pidfd: the agent and
@@ -60,8 +61,7 @@ pub(super) fn start(
     socket: UnixStream,
 ) -> Result<u8, CaptureError> {
     enter_namespaces()?;
-    let (sockets, installed) = agent::seal(inward)?;
-    drop(installed);
+    let (sockets, _) = agent::seal(inward, Earlier::Nothing)?;
     mounts::arrange(seal)?;
     handover::send_sockets(&socket, &sockets)?;
     drop(sockets);
