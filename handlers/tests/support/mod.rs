@@ -183,3 +183,8 @@ pub(crate) async fn failure(chain: &Chain, upstream: &Arc<Upstream>) -> (&'stati
     let error = run(chain, get("https://api.example.test/"), upstream).await.err().unwrap();
     (error.kind(), error.status())
 }
+
+/// Fails if it takes long.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), what).await.unwrap()
+}
