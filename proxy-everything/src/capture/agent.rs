@@ -67,25 +67,23 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 
 fn work(command: Vec<String>, socket: UnixStream) -> Result<u8, CaptureError> {
     super::close_on_exec_from(3).map_err(CaptureError::step("close inherited descriptors"))?;
-    match handover::receive_task(&socket)? {
+    let (sockets, _installed) = match handover::receive_task(&socket)? {
         Task::Run { seal, inward } => return sealed::start(&seal, inward, command, socket),
         Task::Scratch => return scratch::become_command(socket, &command),
         Task::Attach { network, user, inward } => {
             enter(borrowed(network), user.map(borrowed))?;
-            let (sockets, _installed) = seal(inward, Earlier::Rules)?;
-            handover::send_sockets(&socket, &sockets)?;
+            seal(inward, Earlier::Rules)?
         }
         Task::Unplug { network, inward } => {
             uplink::take(borrowed(network))?;
-            let (sockets, _installed) = seal(inward, Earlier::Rules)?;
-            handover::send_sockets(&socket, &sockets)?;
+            seal(inward, Earlier::Rules)?
         }
         Task::Share { inward, published } => {
             let published: Vec<_> = published.into_iter().map(borrowed).collect();
-            let (sockets, _installed) = share(inward, &published)?;
-            handover::send_sockets(&socket, &sockets)?;
+            share(inward, &published)?
         }
-    }
+    };
+    handover::send_sockets(&socket, &sockets)?;
     Ok(0)
 }
 

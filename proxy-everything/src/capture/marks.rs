@@ -22,7 +22,7 @@ use super::{
     CaptureError,
     cgroup::Cgroup,
     expressions::DestinationType,
-    nft::{self, Installed, PRIORITY_MANGLE, TCP, UDP, add, to_dns},
+    nft::{self, Earlier, Installed, PRIORITY_MANGLE, TCP, UDP, add, to_dns},
     routes::{DIVERTED, LO_INDEX},
 };
 
@@ -56,7 +56,7 @@ pub(super) fn install(cgroup: &Cgroup, mark: u32, devices: &[String]) -> Result<
 
 fn rules(cgroup: &Cgroup, mark: u32, devices: &[CString]) -> FinalizedBatch {
     let mut batch = Batch::new();
-    let table = nft::fresh(&mut batch, ProtoFamily::Inet);
+    let table = nft::fresh(&mut batch, ProtoFamily::Inet, Earlier::Rules);
     nft::untranslated(&mut batch, &table);
     let own = ours(&mut batch, &table, mark);
     marks(&mut batch, &table, cgroup, mark, &own);
@@ -162,7 +162,7 @@ fn from_outside<'a>(batch: &mut Batch, table: &'a Table, cgroup: &Cgroup, mark: 
 fn at_devices(batch: &mut Batch, mark: u32, devices: &[CString]) {
     /// `NF_NETDEV_EGRESS`, for which the crate has no name.
     const EGRESS: Hook = Hook::In;
-    let table = nft::fresh(batch, ProtoFamily::NetDev);
+    let table = nft::fresh(batch, ProtoFamily::NetDev, Earlier::Rules);
     for device in devices {
         let mut chain = Chain::new(device, &table);
         chain.set_device(device);

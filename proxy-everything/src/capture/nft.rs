@@ -46,14 +46,7 @@ pub(super) fn install(earlier: Earlier) -> Result<Installed, CaptureError> {
 
 fn rules(earlier: Earlier) -> FinalizedBatch {
     let mut batch = Batch::new();
-    let table = match earlier {
-        Earlier::Nothing => {
-            let table = Table::new(TABLE, ProtoFamily::Inet);
-            batch.add(&table, MsgType::Add);
-            table
-        }
-        Earlier::Rules => fresh(&mut batch, ProtoFamily::Inet),
-    };
+    let table = fresh(&mut batch, ProtoFamily::Inet, earlier);
     let mut chain = Chain::new(c"prerouting", &table);
     chain.set_hook(Hook::PreRouting, PRIORITY_MANGLE);
     chain.set_type(ChainType::Filter);
@@ -78,12 +71,14 @@ fn rules(earlier: Earlier) -> FinalizedBatch {
 }
 
 /// Our table, empty. What an earlier proxy has left behind is replaced, in the same transaction; a table must be there to be deleted.
-/// Even if it was not: see [`Installed`] for what that costs.
-pub(super) fn fresh(batch: &mut Batch, family: ProtoFamily) -> Table {
+/// Even if it was not, that costs what [`Installed`] says, so a new namespace goes without.
+pub(super) fn fresh(batch: &mut Batch, family: ProtoFamily, earlier: Earlier) -> Table {
     let table = Table::new(TABLE, family);
     batch.add(&table, MsgType::Add);
-    batch.add(&table, MsgType::Del);
-    batch.add(&table, MsgType::Add);
+    if matches!(earlier, Earlier::Rules) {
+        batch.add(&table, MsgType::Del);
+        batch.add(&table, MsgType::Add);
+    }
     table
 }
 
